@@ -1,0 +1,269 @@
+"""Building: from a sheet to a published generation, beside the old one, which answers until the end.
+
+The order is the safety: rows and vectors into the database, caches into a folder of their own, the manifest
+last. Whoever kills a build at any moment leaves the old index, and the vectors made so far.
+"""
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from indexer import fingerprint, manifest
+from indexer.corpus import Corpus, Row, read_corpus
+from indexer.database import FILE as DATABASE
+from indexer.database import Database
+from indexer.encoders import check_spec, open_encoder, prepare_encoder, reads_hangul
+from indexer.errors import UserError
+from indexer.index import (
+    ANSWERS,
+    ENTRIES,
+    LEXICAL,
+    QUESTIONS,
+    VECTORS,
+    Index,
+    encoder_folder,
+    generation_folder,
+    remove,
+)
+from indexer.lexical import build_lexical
+from indexer.manifest import Manifest
+from indexer.retrieve import Retrieval
+from indexer.stores import build_store, check_store
+from indexer.words import has_hangul
+
+PROBE = "How do I get a refund? 환불은 어떻게 받나요?"
+SHARE = 512  # texts encoded between two commits
+Progress = Callable[[int, int], None]  # done, of
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a build did."""
+
+    facts: Manifest
+    corpus: Corpus
+    encoded: int  # texts that were new
+    changed: bool  # False: the index was up to date
+    seconds: float
+
+
+def build_index(
+    sheet: str | Path,
+    out: str | Path = "data/index",
+    encoder: str = "minilm",
+    store: str = "faiss",
+    retrieval: Retrieval = "hybrid",
+    columns: Mapping[str, str] | None = None,
+    progress: Progress = lambda done, of: None,
+) -> Built:
+    """Build an index of a sheet, or bring it up to date: only texts without a vector are encoded."""
+    started = time.monotonic()
+    check_spec(encoder)
+    check_store(store)
+    corpus = read_corpus(Path(sheet), columns)
+    if not corpus.rows:
+        raise UserError(f"{sheet} has no usable row. Type: indexer check {sheet}")
+    out = Path(out)
+    _writable(out)
+    with _only_builder(out):
+        old = _old(out)
+        name = _provide_encoder(out, encoder, [row.question for row in corpus.rows])
+        wanted = _facts(corpus, str(sheet), encoder, name, store, retrieval)
+        if old and _same(old, wanted) and not Index(out, old).faults():
+            return Built(old, corpus, 0, False, time.monotonic() - started)
+        with closing(_open_truth(out)) as database:
+            encoded = _encode(database, out, wanted, corpus.rows, progress)
+            generation = database.add_generation(corpus.rows)
+            facts = publish(out, database, replace(wanted, generation=generation), corpus.rows)
+            _prune(out, database, [facts] + ([old] if old else []))
+    return Built(facts, corpus, encoded, True, time.monotonic() - started)
+
+
+def repair(folder: Path) -> Manifest:
+    """Make the caches of a published generation again from the database."""
+    facts = manifest.read(folder)
+    with _only_builder(folder):
+        with closing(Database(folder / DATABASE, readonly=False)) as database:
+            rows = database.rows(facts.generation)
+            if len(rows) != facts.rows:
+                raise UserError(
+                    f"{folder}: the database is damaged too. Type: indexer build {facts.sheet} --out {folder}"
+                )
+            _provide_encoder(folder, facts.encoder, [row.question for row in rows])
+            _encode(database, folder, facts, rows, lambda done, of: None)
+            return publish(folder, database, facts, rows)
+
+
+def publish(out: Path, database: Database, facts: Manifest, rows: Sequence[Row]) -> Manifest:
+    """Write a generation's caches, then its manifest."""
+    final = generation_folder(out, facts.generation)
+    partial = final.with_suffix(".partial")
+    remove(partial)
+    encoder = open_encoder(facts.encoder, encoder_folder(out, facts.fingerprint))
+    numbers: dict[str, int] = {}
+    entry_of = np.array([numbers.setdefault(row.entry, len(numbers)) for row in rows], dtype=np.int32)
+    questions, answers = [row.question for row in rows], [row.answer for row in rows]
+    # An entry in two languages has two answers; its first stands for it in the answer leg.
+    firsts = [_readable(answers[at], facts.encoder) for at in np.unique(entry_of, return_index=True)[1]]
+    for folder, texts in ((QUESTIONS, questions), (ANSWERS, firsts)):
+        (partial / folder).mkdir(parents=True)
+        vectors = database.vectors(facts.fingerprint, [fingerprint.of_text(text) for text in texts], encoder.dim)
+        np.save(partial / folder / VECTORS, vectors, allow_pickle=False)
+        build_store(facts.store, vectors, partial / folder)
+    build_lexical(questions, answers, entry_of, partial / LEXICAL)
+    np.save(partial / ENTRIES, entry_of, allow_pickle=False)
+    remove(final)
+    partial.rename(final)
+    probe = [round(float(x), 6) for x in encoder.encode([PROBE])[0]]
+    facts = replace(facts, dim=encoder.dim, probe_vector=probe, files=_files(out, facts))
+    facts.write(out)
+    return facts
+
+
+def _encode(database: Database, out: Path, facts: Manifest, rows: Sequence[Row], progress: Progress) -> int:
+    """Encode the questions and answers that have no vector yet; give how many."""
+    known = database.known_vectors(facts.fingerprint)
+    texts = dict.fromkeys(text for row in rows for text in (row.question, _readable(row.answer, facts.encoder)))
+    new = {name: text for text in texts if (name := fingerprint.of_text(text)) not in known}
+    names = sorted(new, key=lambda name: len(new[name]))  # texts of one length share a batch
+    encoder = open_encoder(facts.encoder, encoder_folder(out, facts.fingerprint))
+    for start in range(0, len(names), SHARE):
+        progress(start, len(names))
+        share = names[start : start + SHARE]
+        database.add_vectors(facts.fingerprint, share, encoder.encode([new[name] for name in share]))
+    progress(len(names), len(names))
+    return len(names)
+
+
+def _readable(answer: str, encoder: str) -> str:
+    """Leave out an answer in a script that the encoder does not know: long, costly, and its vector says nothing."""
+    return "" if has_hangul(answer) and not reads_hangul(encoder) else answer
+
+
+def _provide_encoder(out: Path, spec: str, texts: Sequence[str]) -> str:
+    """Prepare an encoder into the index; give its fingerprint."""
+    partial = out / "encoders" / "new.partial"
+    remove(partial)
+    name = prepare_encoder(spec, texts, partial)
+    final = encoder_folder(out, name)
+    if not final.exists() or _sizes(final) != _sizes(partial):
+        remove(final)
+        partial.rename(final)
+    remove(partial)
+    return name
+
+
+def _facts(
+    corpus: Corpus, sheet: str, encoder: str, name: str, store: str, retrieval: str
+) -> Manifest:
+    rows = corpus.rows
+    hangul = sum(has_hangul(row.question) for row in rows)
+    content = [[row.id, row.entry, row.question, row.answer, dict(row.extra)] for row in rows]
+    return Manifest(
+        generation=0,
+        encoder=encoder,
+        fingerprint=name,
+        dim=0,
+        store=store,
+        retrieval=retrieval,
+        sheet=sheet,
+        corpus=fingerprint.of_text(json.dumps(content, ensure_ascii=False)),
+        rows=len(rows),
+        entries=len({row.entry for row in rows}),
+        skipped=len(corpus.skipped),
+        languages={"ko": hangul, "en": len(rows) - hangul},
+        probe=PROBE,
+        probe_vector=[],
+        files={},
+        versions={name: version(name) for name in ("mundap", "faiss-cpu", "bm25s", "onnxruntime")},
+    )
+
+
+def _same(old: Manifest, new: Manifest) -> bool:
+    return all(
+        getattr(old, name) == getattr(new, name)
+        for name in ("encoder", "fingerprint", "store", "retrieval", "corpus", "format")
+    )
+
+
+def _files(out: Path, facts: Manifest) -> dict[str, int]:
+    folders = (generation_folder(out, facts.generation), encoder_folder(out, facts.fingerprint))
+    return {f"{path.relative_to(out)}": size for folder in folders for path, size in _sizes(folder, out).items()}
+
+
+def _sizes(folder: Path, base: Path | None = None) -> dict[Path, int]:
+    return {
+        path if base else path.relative_to(folder): path.stat().st_size
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def _old(out: Path) -> Manifest | None:
+    """Read the manifest that is there; a damaged or foreign one counts as none."""
+    try:
+        return manifest.read(out)
+    except UserError:
+        return None
+
+
+def _prune(out: Path, database: Database, kept: Sequence[Manifest]) -> None:
+    """Keep this generation and the one before, which readers may still have open."""
+    generations = sorted({facts.generation for facts in kept})
+    names = sorted({facts.fingerprint for facts in kept})
+    rows = [row for generation in generations for row in database.rows(generation)]
+    texts = {text for row in rows for text in (row.question, row.answer, "")}
+    database.forget(generations, names, {fingerprint.of_text(text) for text in texts})
+    live = {generation_folder(out, number) for number in generations} | {encoder_folder(out, name) for name in names}
+    for path in [*(out / "generations").iterdir(), *(out / "encoders").iterdir()]:
+        if path not in live:
+            remove(path)
+
+
+def _writable(out: Path) -> None:
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{out} is a file. Name another folder with --out.")
+    if out.is_dir() and any(out.iterdir()) and not (
+        (out / DATABASE).exists() or (out / manifest.FILE).exists() or (out / "encoders").exists()
+    ):
+        raise UserError(f"{out} holds other files and is no index. Name another folder with --out.")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{out} cannot be written to ({error.strerror}). Name another folder with --out.") from error
+
+
+@contextmanager
+def _only_builder(out: Path) -> Iterator[None]:
+    """Let one build at a time write into a folder; the lock goes with the process that holds it."""
+    lock = FileLock(out.parent / f".{out.name}.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise UserError(f"another build is writing {out}. Wait for it, or name another --out.") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _open_truth(out: Path) -> Database:
+    """Open the database for writing; a damaged one is put aside, since the sheet can make it again."""
+    path = out / DATABASE
+    try:
+        database = Database(path, readonly=False)
+        database.generations()
+    except sqlite3.DatabaseError:
+        path.replace(path.with_suffix(".damaged"))
+        for name in ("-wal", "-shm"):
+            path.with_name(path.name + name).unlink(missing_ok=True)
+        database = Database(path, readonly=False)
+    return database

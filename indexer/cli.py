@@ -1,0 +1,285 @@
+"""The command `indexer`: build an index of a sheet, search it, measure it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from indexer.command import Commands, echo_json, progress
+from indexer.errors import UserError
+
+if TYPE_CHECKING:
+    from indexer.build import Built
+    from indexer.index import Index
+    from indexer.retrieve import Candidate, Retrieval
+
+FOLDER = click.Path(path_type=Path)
+INDEX = click.option("--index", type=FOLDER, default="data/index", show_default=True, help="Folder of the index.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+COLUMN = click.option(
+    "--column", "columns", multiple=True, metavar="NAME=HEADER",
+    help="Which header of the sheet holds question, answer, id, entry, category, lang or url.",
+)  # fmt: skip
+SHOWN = 10  # bad rows named by build; check names them all
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="mundap")
+def main() -> None:
+    """Turn a sheet of questions and answers into an index that finds the answer to a message."""
+
+
+@main.command()
+@click.argument("sheet", type=FOLDER)
+@click.option("--out", type=FOLDER, default="data/index", show_default=True, help="Folder of the index.")
+@click.option("--encoder", default="minilm", show_default=True, help="Spec, such as bert:klue/bert-base?pooling=cls.")
+@click.option("--store", default="faiss", show_default=True, help="faiss, or flat (exact, in NumPy).")
+@click.option(
+    "--retrieval", type=click.Choice(["dense", "lexical", "hybrid"]), default="hybrid", show_default=True,
+    help="dense: the nearest cosine; lexical: shared words; hybrid: by the message's language.",
+)  # fmt: skip
+@COLUMN
+@JSON
+def build(
+    sheet: Path, out: Path, encoder: str, store: str, retrieval: "Retrieval", columns: Sequence[str], as_json: bool
+) -> None:
+    r"""Build the index of SHEET, or bring it up to date; rows that cannot be used are named and left out.
+
+    \b
+    Example:
+      indexer build data/qa.csv
+      indexer build faq.xlsx --column question=문의 --column answer=답변
+    """
+    from indexer.build import build_index
+
+    click.echo(f"Reading {sheet} ...", err=True)
+    with progress("Encoding") as move:
+        built = build_index(sheet, out, encoder, store, retrieval, _columns(columns), move)
+    for finding in built.corpus.skipped[:SHOWN]:
+        click.echo(f"row {finding.row}: {finding.message} {finding.fix}", err=True)
+    if len(built.corpus.skipped) > SHOWN:
+        click.echo(f"... and {len(built.corpus.skipped) - SHOWN} more rows. Type: indexer check {sheet}", err=True)
+    summary = _summary(built, out)
+    echo_json(summary) if as_json else click.echo(_sentence(summary))
+
+
+@main.command()
+@click.argument("sheet", type=FOLDER)
+@click.option("--lang", type=click.Choice(["en", "ko"]), default="en", show_default=True, help="Language of the text.")
+@COLUMN
+@JSON
+def check(sheet: Path, lang: Any, columns: Sequence[str], as_json: bool) -> None:
+    r"""Name every problem of SHEET by row and column, with the fix. Exit code 1 if a row needs mending.
+
+    \b
+    Example:
+      indexer check data/qa.csv
+      indexer check data/qa.csv --lang ko
+    """
+    from indexer.check import examine, render, to_json
+    from indexer.corpus import read_corpus
+
+    corpus = read_corpus(sheet, _columns(columns))
+    findings = examine(corpus)
+    if as_json:
+        echo_json(to_json(corpus, findings))
+    else:
+        for line in render(corpus, findings, lang):
+            click.echo(line)
+    if any(finding.severity == "mend" for finding in findings):
+        raise SystemExit(1)
+
+
+@main.command()
+@click.argument("query")
+@INDEX
+@click.option("-k", default=5, show_default=True, type=click.IntRange(1, 1000), help="Number of entries.")
+@JSON
+def search(query: str, index: Path, k: int, as_json: bool) -> None:
+    r"""Show the entries nearest to QUERY, best first.
+
+    \b
+    Example:
+      indexer search "how do I get a refund?" -k 3
+    """
+    opened = _open(index)
+    (found,) = opened.search([query], k)
+    if as_json:
+        candidates = [candidate.to_dict() for candidate in found]
+        echo_json({"query": query, "generation": opened.facts.generation, "candidates": candidates})
+        return
+    if not found:
+        click.echo("Nothing in the sheet is near to that.")
+    for rank, candidate in enumerate(found, 1):
+        click.echo(_line(rank, candidate))
+
+
+@main.command()
+@click.option("--index", "indexes", default="data/index", show_default=True, help="Folder, or several with commas.")
+@click.option("--queries", required=True, type=FOLDER, help="CSV (id,text), a pack's JSONL, or a BEIR folder.")
+@click.option("--qrels", type=FOLDER, help="CSV (query,document,relevance) or TREC.")
+@click.option("--split", help="Only queries whose column split has this value, such as dev or test.")
+@click.option("--by", help="Figures apart for each value of a column, such as lang or kind.")
+@click.option("--run", "run_file", type=FOLDER, help="Write the ranking as a TREC run.")
+@JSON
+def evaluate(
+    indexes: str, queries: Path, qrels: Path | None, split: str | None, by: str | None, run_file: Path | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    r"""Measure an index with judged queries. Figures are fractions of 1.
+
+    \b
+    Example:
+      indexer evaluate --queries data/queries.csv --qrels data/qrels.csv --split test --by lang
+    """
+    from indexer import evaluate as evaluation
+    from indexer.queries import read_queries
+
+    judged = read_queries(queries, qrels)
+    if split:
+        judged = [query for query in judged if query.fields.get("split") == split] or _no_split(split, queries)
+    measured = []
+    for folder in indexes.split(","):
+        opened = _open(Path(folder.strip()))
+        with progress(f"Searching {folder}") as move:
+            results = evaluation.run_queries(opened, judged, move)
+        found: dict[str, Any] = {"index": folder, **evaluation.figures(results)}
+        if by:
+            found["by"] = {by: evaluation.by_field(results, by)}
+        measured.append(found)
+        if run_file:
+            name = run_file if len(measured) == 1 else run_file.with_name(f"{run_file.stem}-{len(measured)}{run_file.suffix}")
+            evaluation.write_run(results, name, opened.facts.encoder)
+    if as_json:
+        echo_json(measured if "," in indexes else measured[0])
+    else:
+        click.echo(_table(measured, by))
+
+
+@main.command()
+@click.argument("queries", type=FOLDER)
+@click.option("--sheet", required=True, type=FOLDER, help="The sheet whose rows are judged.")
+@click.option("--out", required=True, type=FOLDER, help="Folder for queries.csv and qrels.csv.")
+@COLUMN
+def convert(queries: Path, sheet: Path, out: Path, columns: Sequence[str]) -> None:
+    r"""Turn judged queries of another form into queries.csv and qrels.csv.
+
+    \b
+    Example:
+      indexer convert pack/queries.jsonl --sheet pack/corpus.csv --out runs/pack
+    """
+    from indexer.corpus import read_corpus
+    from indexer.queries import of_rows, read_queries, write_queries
+
+    judged = of_rows(read_queries(queries), read_corpus(sheet, _columns(columns)).rows)
+    write_queries(judged, out)
+    click.echo(f"{len(judged)} queries written to {out}/queries.csv and {out}/qrels.csv")
+
+
+@main.command()
+@INDEX
+@JSON
+def info(index: Path, as_json: bool) -> None:
+    r"""Say what an index holds and what it was made of.
+
+    \b
+    Example:
+      indexer info --index data/index
+    """
+    facts = _open(index).describe()
+    if as_json:
+        echo_json(facts)
+        return
+    for name, value in facts.items():
+        click.echo(f"{name:12} {value}")
+
+
+@main.command()
+@INDEX
+@click.option("--repair", is_flag=True, help="Make the caches again from the database.")
+@JSON
+def verify(index: Path, repair: bool, as_json: bool) -> None:
+    r"""Compare the caches of an index with its database, row by row. Exit code 1 if they differ.
+
+    \b
+    Example:
+      indexer verify --index data/index
+    """
+    from indexer import verify as verification
+
+    if repair:
+        from indexer.build import repair as mend
+
+        mend(index)
+    report = verification.verify(index)
+    if as_json:
+        echo_json(report)
+    else:
+        click.echo("\n".join(report["faults"]) or f"{index} is whole: {report['rows']} rows, generation {report['generation']}.")
+    if report["faults"]:
+        click.echo(f"Type: indexer verify --index {index} --repair", err=True)
+        raise SystemExit(1)
+
+
+def _open(folder: Path) -> "Index":
+    from indexer.index import Index
+
+    return Index.open(folder)
+
+
+def _columns(pairs: Sequence[str]) -> dict[str, str]:
+    columns = dict(pair.partition("=")[::2] for pair in pairs)
+    for name, header in columns.items():
+        if not header:
+            raise UserError(f"--column {name}: write it as --column question=HEADER.")
+    return columns
+
+
+def _no_split(split: str, path: Path) -> Any:
+    raise UserError(f"{path} has no query whose column split is {split!r}.")
+
+
+def _summary(built: "Built", out: Path) -> dict[str, Any]:
+    facts = built.facts
+    return {
+        "index": str(out),
+        "generation": facts.generation,
+        "rows": facts.rows,
+        "entries": facts.entries,
+        "skipped": len(built.corpus.skipped),
+        "encoded": built.encoded,
+        "changed": built.changed,
+        "encoder": facts.encoder,
+        "store": facts.store,
+        "retrieval": facts.retrieval,
+        "seconds": round(built.seconds, 2),
+    }
+
+
+def _sentence(summary: dict[str, Any]) -> str:
+    what = "{index} (generation {generation}): {rows} rows, {entries} entries".format(**summary)
+    if not summary["changed"]:
+        return f"{what}; already up to date."
+    rows = f", {summary['skipped']} left out" if summary["skipped"] else ""
+    return f"{what}{rows}; {summary['encoded']} questions encoded by {summary['encoder']} in {summary['seconds']} s."
+
+
+def _line(rank: int, candidate: "Candidate") -> str:
+    mark = " =" if candidate.exact else ""
+    return f"{rank}. [{candidate.ranked.score:.3f}{mark}] {candidate.row.question}\n   {candidate.row.answer.splitlines()[0]}"
+
+
+def _table(measured: list[dict[str, Any]], by: str | None) -> str:
+    rows = []
+    for found in measured:
+        parts = {found["index"]: found}
+        if by:
+            parts.update({f"  {by}={value or '-'}": part for value, part in found["by"][by].items()})
+        rows.extend(parts.items())
+    names = [name for name in measured[0] if name not in ("index", "by")]
+    width = max(len(label) for label, _ in rows)
+    lines = [" ".join([" " * width, *(f"{name:>{max(9, len(name))}}" for name in names)])]
+    for label, found in rows:
+        lines.append(" ".join([f"{label:{width}}", *(f"{found[name]:>{max(9, len(name))}}" for name in names)]))
+    return "\n".join(lines)

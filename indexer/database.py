@@ -1,0 +1,156 @@
+"""The truth: one SQLite file with the rows of each generation and the vectors by content.
+
+Everything else in an index folder is a cache that can be made again from this file.
+"""
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import sqlite_utils
+
+from indexer.corpus import Row, normalise
+from indexer.errors import UserError
+from indexer.vectors import Vectors
+
+FILE = "truth.db"
+CHUNK = 500  # SQLite takes a limited number of parameters a statement
+
+
+class Database:
+    """Rows and vectors; readers on other threads each get a connection of their own."""
+
+    def __init__(self, path: Path, readonly: bool = True) -> None:
+        self.path = path
+        self.readonly = readonly
+        self._local = threading.local()
+        self._open: list[sqlite3.Connection] = []
+        if not readonly:
+            self._create()
+
+    @property
+    def db(self) -> sqlite_utils.Database:
+        """This thread's connection."""
+        if not hasattr(self._local, "db"):
+            uri = f"{self.path.resolve().as_uri()}?mode={'ro' if self.readonly else 'rwc'}"
+            connection = sqlite3.connect(uri, uri=True, check_same_thread=False, timeout=30)
+            connection.execute("PRAGMA busy_timeout = 30000")
+            self._open.append(connection)
+            self._local.db = sqlite_utils.Database(connection)
+        db: sqlite_utils.Database = self._local.db
+        return db
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        while self._open:
+            self._open.pop().close()
+        self._local = threading.local()
+
+    def generations(self) -> list[int]:
+        """List the generations that are whole."""
+        return [row[0] for row in self.db.execute("SELECT number FROM generations ORDER BY number")]
+
+    def add_generation(self, rows: Sequence[Row]) -> int:
+        """Write the rows of a new generation in one transaction; give its number."""
+        number: int = self.db.execute("SELECT coalesce(max(number), 0) + 1 FROM generations").fetchone()[0]
+        with self.db.conn:
+            self.db["generations"].insert({"number": number, "rows": len(rows)})
+            self.db["rows"].insert_all(_records(rows, number), batch_size=5_000)
+        return number
+
+    def rows(self, generation: int, positions: Sequence[int] | None = None) -> list[Row]:
+        """Read rows of a generation: all in order, or those at the positions, in the positions' order."""
+        columns = "SELECT position, id, entry, question, answer, extra FROM rows WHERE generation = ?"
+        if positions is None:
+            return [_row(record) for record in self.db.execute(f"{columns} ORDER BY position", [generation])]
+        found: dict[int, Row] = {}
+        for part in _parts(list(positions)):
+            query = f"{columns} AND position IN ({','.join('?' * len(part))})"
+            found.update((record[0], _row(record)) for record in self.db.execute(query, [generation, *part]))
+        return [found[position] for position in positions]
+
+    def same_question(self, generation: int, text: str) -> list[int]:
+        """Give the positions whose question equals a text but for case, width, spacing and end marks."""
+        query = "SELECT position FROM rows WHERE generation = ? AND normal = ? ORDER BY position"
+        return [record[0] for record in self.db.execute(query, [generation, normalise(text)])]
+
+    def known_vectors(self, fingerprint: str) -> set[str]:
+        """Give the content hashes that an encoder has vectors for."""
+        query = "SELECT hash FROM vectors WHERE fingerprint = ?"
+        return {record[0] for record in self.db.execute(query, [fingerprint])}
+
+    def add_vectors(self, fingerprint: str, hashes: Sequence[str], vectors: Vectors) -> None:
+        """Keep vectors; committed at once, so that a build that was killed goes on from here."""
+        blobs = (row.tobytes() for row in np.ascontiguousarray(vectors, dtype="<f4"))
+        with self.db.conn:
+            self.db.conn.executemany(
+                "INSERT OR REPLACE INTO vectors (fingerprint, hash, vector) VALUES (?, ?, ?)",
+                ((fingerprint, name, blob) for name, blob in zip(hashes, blobs, strict=True)),
+            )
+
+    def vectors(self, fingerprint: str, hashes: Sequence[str], dim: int) -> Vectors:
+        """Read the vectors of content hashes, in their order, as (len(hashes), dim)."""
+        places: dict[str, list[int]] = {}
+        for place, name in enumerate(hashes):
+            places.setdefault(name, []).append(place)
+        found = np.zeros((len(hashes), dim), dtype=np.float32)
+        missing = len(places)
+        for part in _parts(list(places)):
+            query = f"SELECT hash, vector FROM vectors WHERE fingerprint = ? AND hash IN ({','.join('?' * len(part))})"
+            for name, blob in self.db.execute(query, [fingerprint, *part]):
+                found[places[name]] = np.frombuffer(blob, dtype="<f4")
+                missing -= 1
+        if missing:
+            raise UserError(f"{self.path}: {missing} vectors are missing. Type: indexer build SHEET")
+        return found
+
+    def forget(self, keep: Sequence[int], fingerprints: Sequence[str], hashes: set[str]) -> None:
+        """Drop the generations and vectors that nothing refers to any more."""
+        with self.db.conn:
+            marks = ",".join("?" * len(keep))
+            self.db.execute(f"DELETE FROM rows WHERE generation NOT IN ({marks})", list(keep))
+            self.db.execute(f"DELETE FROM generations WHERE number NOT IN ({marks})", list(keep))
+            marks = ",".join("?" * len(fingerprints))
+            self.db.execute(f"DELETE FROM vectors WHERE fingerprint NOT IN ({marks})", list(fingerprints))
+            for fingerprint in fingerprints:
+                stale = [(fingerprint, name) for name in self.known_vectors(fingerprint) - hashes]
+                self.db.conn.executemany("DELETE FROM vectors WHERE fingerprint = ? AND hash = ?", stale)
+
+    def _create(self) -> None:
+        self.db.conn.execute("PRAGMA journal_mode = WAL")
+        tables = self.db
+        tables["generations"].create({"number": int, "rows": int}, pk="number", if_not_exists=True)
+        if "rows" not in tables.table_names():
+            columns = {"generation": int, "position": int, "id": str, "entry": str, "question": str,
+                       "answer": str, "extra": str, "normal": str}  # fmt: skip
+            tables["rows"].create(columns, pk=("generation", "position"))
+            tables["rows"].create_index(["generation", "normal"])
+        tables["vectors"].create(
+            {"fingerprint": str, "hash": str, "vector": bytes}, pk=("fingerprint", "hash"), if_not_exists=True
+        )
+
+
+def _records(rows: Sequence[Row], generation: int) -> Iterator[dict[str, object]]:
+    for position, row in enumerate(rows):
+        yield {
+            "generation": generation,
+            "position": position,
+            "id": row.id,
+            "entry": row.entry,
+            "question": row.question,
+            "answer": row.answer,
+            "extra": json.dumps(dict(row.extra), ensure_ascii=False),
+            "normal": normalise(row.question),
+        }
+
+
+def _row(record: tuple[object, ...]) -> Row:
+    _, id_, entry, question, answer, extra = record
+    return Row(str(id_), str(entry), str(question), str(answer), json.loads(str(extra)))
+
+
+def _parts(items: list[object]) -> Iterable[list[object]]:
+    return (items[start : start + CHUNK] for start in range(0, len(items), CHUNK))

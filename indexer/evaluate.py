@@ -1,0 +1,123 @@
+"""Evaluation: queries and an index give a run; a run and the judgements give the figures.
+
+Ranking figures by ir_measures (Macdonald and Ounis), over entries: a judged row stands for its entry.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from indexer.confidence import Judgement, judge
+from indexer.errors import UserError
+from indexer.index import Index
+from indexer.queries import Query
+from indexer.retrieve import Candidate
+
+DEPTH = 10  # candidates a query
+SHARE = 256  # queries encoded at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One query, what was found for it and what was made of that."""
+
+    query: Query
+    relevant: Mapping[str, int]  # entry -> relevance
+    candidates: Sequence[Candidate]
+    judgement: Judgement
+
+    def right(self, k: int) -> bool:
+        """Whether a right entry is among the first k."""
+        return any(self.relevant.get(candidate.entry, 0) > 0 for candidate in self.candidates[:k])
+
+
+def run_queries(
+    index: Index, queries: Sequence[Query], progress: Callable[[int, int], None] = lambda done, of: None
+) -> list[Result]:
+    """Search every query."""
+    entry_of, entries = _entries(index)
+    unknown = {name for query in queries for name in query.relevance} - entry_of.keys() - entries
+    judged = {name for query in queries for name in query.relevance}
+    if judged and unknown == judged:
+        raise UserError(f"the judgements name rows that the index does not hold, such as {sorted(unknown)[:3]}.")
+    results = []
+    for start in range(0, len(queries), SHARE):
+        progress(start, len(queries))
+        share = queries[start : start + SHARE]
+        for query, found in zip(share, index.search([query.text for query in share], DEPTH), strict=True):
+            relevant = {
+                name if query.by_entry else entry_of.get(name, name): value for name, value in query.relevance.items()
+            }
+            results.append(Result(query, relevant, found, judge(query.text, found)))
+    progress(len(queries), len(queries))
+    return results
+
+
+def figures(results: Sequence[Result]) -> dict[str, float | int]:
+    """Measure a run: fractions of 1, over the on-topic queries unless the name says otherwise."""
+    on, off = [r for r in results if r.query.on_topic], [r for r in results if not r.query.on_topic]
+    found: dict[str, float | int] = {"queries": len(on), "off_topic": len(off)}
+    found.update(_ranking(on))
+    found.update(_decisions(on, off))
+    return found
+
+
+def by_field(results: Sequence[Result], field: str) -> dict[str, dict[str, float | int]]:
+    """Measure the run apart for each value of a column of the queries, such as lang."""
+    values = sorted({result.query.fields.get(field, "") for result in results})
+    if values == [""]:
+        names = sorted({name for result in results for name in result.query.fields})
+        raise UserError(f"the queries have no column {field!r}: they have {', '.join(names) or 'none beyond id, text'}.")
+    return {value: figures([r for r in results if r.query.fields.get(field, "") == value]) for value in values}
+
+
+def write_run(results: Sequence[Result], path: Path, tag: str) -> None:
+    """Write a TREC run: query Q0 document rank score tag; the document is the best wording's row."""
+    with path.open("w", encoding="utf-8") as file:
+        for result in results:
+            for rank, candidate in enumerate(result.candidates, 1):
+                # Ranks decide, as the scores of an exact match and of two legs are on different scales.
+                print(result.query.id, "Q0", candidate.row.id, rank, DEPTH + 1 - rank, tag, file=file)
+
+
+def _ranking(on: Sequence[Result]) -> dict[str, float]:
+    names = {"recall@1": "Success@1", "recall@5": "Success@5", "mrr@10": "RR@10", "ndcg@10": "nDCG@10"}
+    if not on:
+        return dict.fromkeys(names, 0.0)
+    import ir_measures
+
+    measures = {name: ir_measures.parse_measure(text) for name, text in names.items()}
+    # Numbered queries, so that two of one id do not become one.
+    qrels = {str(i): dict(result.relevant) for i, result in enumerate(on)}
+    run = {
+        str(i): {c.entry: float(DEPTH - rank) for rank, c in enumerate(result.candidates)}
+        for i, result in enumerate(on)
+    }
+    found: dict[Any, float] = ir_measures.calc_aggregate(list(measures.values()), qrels, run)
+    return {name: round(float(found[measure]), 4) for name, measure in measures.items()}
+
+
+def _decisions(on: Sequence[Result], off: Sequence[Result]) -> dict[str, float | int]:
+    given = [r for r in (*on, *off) if r.judgement.decision == "answer"]
+    offered = [r for r in on if r.judgement.decision == "choose"]
+    right = sum(r.right(1) for r in given)
+    refused = sum(r.judgement.decision == "abstain" for r in off)
+    return {
+        "answered": len(given),
+        "coverage": _share(sum(r.judgement.decision == "answer" for r in on), len(on)),
+        "served": _share(sum(r.judgement.decision != "abstain" for r in on), len(on)),
+        "risk": _share(len(given) - right, len(given)),
+        "off_topic_rejection": _share(refused, len(off)),
+        "choose_rate": _share(len(offered), len(on)),
+        "choice_recall": _share(sum(r.right(3) for r in offered), len(offered)),
+    }
+
+
+def _share(part: int, whole: int) -> float:
+    return round(part / whole, 4) if whole else 0.0
+
+
+def _entries(index: Index) -> tuple[dict[str, str], set[str]]:
+    rows = index.database.rows(index.facts.generation)
+    return {row.id: row.entry for row in rows}, {row.entry for row in rows}

@@ -1,0 +1,173 @@
+"""An index: one folder that answers queries, opened as one published generation."""
+
+import shutil
+import sqlite3
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from indexer import manifest
+from indexer.database import FILE as DATABASE
+from indexer.database import Database
+from indexer.encoders import Encoder, open_encoder, reads_hangul
+from indexer.errors import UserError
+from indexer.lexical import load_lexical
+from indexer.retrieve import Candidate, Legs, Ranked, rank
+from indexer.stores import open_store
+from indexer.vectors import Vectors
+from indexer.words import has_hangul
+
+ENTRIES, LEXICAL, QUESTIONS, ANSWERS, VECTORS = "entries.npy", "lexical", "questions", "answers", "vectors.npy"
+EXACT_RANK = 9.0  # above any rank score: the message is the stored question
+PROBE_TOLERANCE = 1e-3  # other processors round differently; other weights differ by far more
+
+
+class Index:
+    """A published generation, read-only. Safe to share between threads."""
+
+    def __init__(self, folder: Path, facts: manifest.Manifest) -> None:
+        self.folder = folder
+        self.facts = facts
+        self.cache = generation_folder(folder, facts.generation)
+        self.database = Database(folder / DATABASE)
+
+    @classmethod
+    def open(cls, folder: str | Path) -> "Index":
+        """Open an index folder.
+
+        Raises:
+            UserError: it is missing, half-written, damaged or of another format; the text says what mends it.
+        """
+        folder = Path(folder)
+        facts = manifest.read(folder)
+        index = cls(folder, facts)
+        faults = index.faults()
+        if faults:
+            mend = (
+                f"indexer build {facts.sheet} --out {folder}"
+                if DATABASE in faults[0]
+                else f"indexer verify --index {folder} --repair"
+            )
+            raise UserError(f"{folder} is damaged: {faults[0]}. Type: {mend}")
+        return index
+
+    def search(self, texts: Sequence[str], k: int = 5) -> list[list[Candidate]]:
+        """Find the k best entries of each text, best first."""
+        if k < 1:
+            raise UserError(f"k is {k}: ask for at least 1 candidate.")
+        vectors = self.encoder.encode(texts)
+        return [self._search(text, vector, k) for text, vector in zip(texts, vectors, strict=True)]
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The index's own encoder, checked to give the vectors that the rows were encoded with."""
+        encoder = open_encoder(self.facts.encoder, encoder_folder(self.folder, self.facts.fingerprint))
+        probe = np.array(self.facts.probe_vector, dtype=np.float32)
+        difference = float(np.abs(encoder.encode([self.facts.probe])[0] - probe).max(initial=0))
+        if difference > PROBE_TOLERANCE:
+            raise UserError(
+                f"{self.folder}: the weights of {self.facts.encoder} have changed since the build (by "
+                f"{difference:.2g}). Type: indexer build {self.facts.sheet} --out {self.folder}"
+            )
+        return encoder
+
+    @cached_property
+    def legs(self) -> Legs:
+        """What this generation is searched with, mapped from disk."""
+        entry_of = np.load(self.cache / ENTRIES, allow_pickle=False)
+        return Legs(
+            questions=open_store(self.facts.store, self.cache / QUESTIONS),
+            answers=open_store(self.facts.store, self.cache / ANSWERS),
+            question_vectors=np.load(self.cache / QUESTIONS / VECTORS, mmap_mode="r", allow_pickle=False),
+            answer_vectors=np.load(self.cache / ANSWERS / VECTORS, mmap_mode="r", allow_pickle=False),
+            lexical=load_lexical(self.cache / LEXICAL, entry_of),
+            entry_of=entry_of,
+            first_row=np.unique(entry_of, return_index=True)[1],
+        )
+
+    def faults(self) -> list[str]:
+        """Name what is missing or of the wrong size, without reading it all."""
+        facts, found = self.facts, []
+        for name, size in facts.files.items():
+            path = self.folder / name
+            if not path.exists():
+                found.append(f"{name} is missing")
+            elif path.stat().st_size != size:
+                found.append(f"{name} has {path.stat().st_size} bytes, expected {size}")
+        return found or self._database_faults()
+
+    def _database_faults(self) -> list[str]:
+        if not (self.folder / DATABASE).exists():
+            return [f"{DATABASE} is missing"]
+        try:
+            known = self.database.generations()
+        except sqlite3.DatabaseError as error:
+            return [f"{DATABASE} cannot be read ({error})"]
+        return [] if self.facts.generation in known else [f"{DATABASE} has no generation {self.facts.generation}"]
+
+    def describe(self) -> dict[str, Any]:
+        """Say what the index holds and what it was made of."""
+        facts = self.facts
+        disk = sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+        return {
+            "index": str(self.folder),
+            "generation": facts.generation,
+            "sheet": facts.sheet,
+            "rows": facts.rows,
+            "entries": facts.entries,
+            "skipped": facts.skipped,
+            "languages": dict(facts.languages),
+            "encoder": facts.encoder,
+            "fingerprint": facts.fingerprint,
+            "dim": facts.dim,
+            "store": facts.store,
+            "retrieval": facts.retrieval,
+            "bytes": disk,
+            "versions": dict(facts.versions),
+        }
+
+    def close(self) -> None:
+        """Close the database."""
+        self.database.close()
+
+    def _search(self, text: str, vector: Vectors, k: int) -> list[Candidate]:
+        facts = self.facts
+        readable = facts.retrieval != "hybrid" or reads_hangul(facts.encoder) or not has_hangul(text)
+        dense, words = facts.retrieval != "lexical" and readable, facts.retrieval != "dense"
+        ranked = {item.position: item for item in rank(self.legs, text, vector, k, dense, words)}
+        same = self._same_question(text, vector)
+        # A row that holds the message as it stands goes before all others, and stands for its entry.
+        said = {int(self.legs.entry_of[position]) for position in same}
+        others = [item for item in ranked.values() if int(self.legs.entry_of[item.position]) not in said]
+        best = [*same.values(), *others][:k]
+        rows = self.database.rows(facts.generation, [item.position for item in best])
+        return [Candidate(row, item, item.position in same) for row, item in zip(rows, best, strict=True)]
+
+    def _same_question(self, text: str, vector: Vectors) -> dict[int, Ranked]:
+        """Find the entries that store the message itself, each by one row."""
+        found: dict[int, int] = {}
+        for position in self.database.same_question(self.facts.generation, text):
+            found.setdefault(int(self.legs.entry_of[position]), position)
+        cosines = self.legs.question_vectors[list(found.values())] @ vector
+        return {
+            position: Ranked(position, round(float(cosine), 6), EXACT_RANK, coverage=1.0, known=1.0, legs="exact")
+            for position, cosine in zip(found.values(), cosines, strict=True)
+        }
+
+
+def generation_folder(folder: Path, generation: int) -> Path:
+    """Name the folder of a generation's caches."""
+    return folder / "generations" / f"{generation:06d}"
+
+
+def encoder_folder(folder: Path, name: str) -> Path:
+    """Name the folder of an encoder's files."""
+    return folder / "encoders" / name
+
+
+def remove(folder: Path) -> None:
+    """Delete a folder that nothing refers to."""
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,159 @@
+"""The serving face of a BERT-like encoder: one ONNX graph, one tokenizer file, no torch.
+
+`export` writes them from a BertEncoder; `OnnxEncoder` answers from them (ONNX Runtime, onnxruntime.ai).
+"""
+
+import json
+import logging
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from indexer.pooling import pool
+from indexer.vectors import Vectors, unit
+
+if TYPE_CHECKING:
+    from indexer.transformer import BertEncoder
+
+CACHE = Path.home() / ".cache" / "mundap"
+GRAPH, TOKENIZER, CONFIG = "model.onnx", "tokenizer.json", "encoder.json"
+BATCH = 64
+TOLERANCE = 1e-5  # the largest difference from torch that an exported graph may show
+PROOF = ["How do I get a refund?", "환불은 어떻게 받나요?", "a", "One longer sentence, so that the batch is padded. " * 3]
+
+
+class OnnxEncoder:
+    """Encodes with the files of a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        import onnxruntime
+        from tokenizers import Tokenizer
+
+        config = json.loads((folder / CONFIG).read_text("utf-8"))
+        self.dim: int = config["dim"]
+        self._pooling = config["pooling"]
+        self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+        self._tokenizer.enable_truncation(config["max_tokens"])
+        self._tokenizer.enable_padding(pad_id=config["pad_id"], pad_token=config["pad_token"])
+        self._session = onnxruntime.InferenceSession(
+            str(folder / GRAPH), _session_options(), providers=["CPUExecutionProvider"]
+        )
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Encode texts, near in length together so that little is spent on padding."""
+        vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        for start in range(0, len(order), BATCH):
+            batch = order[start : start + BATCH]
+            vectors[batch] = self._encode([texts[i] for i in batch])
+        return vectors
+
+    def _encode(self, texts: list[str]) -> Vectors:
+        tokens = self._tokenizer.encode_batch_fast(texts)
+        ids = np.array([token.ids for token in tokens], dtype=np.int64)
+        mask = np.array([token.attention_mask for token in tokens], dtype=np.int64)
+        (states,) = self._session.run(None, {"input_ids": ids, "attention_mask": mask})
+        return unit(pool(states, mask, self._pooling))
+
+
+def export(encoder: "BertEncoder", folder: Path, max_tokens: int) -> None:
+    """Write a BertEncoder's graph, tokenizer and settings; the graph is compared with torch before it is kept."""
+    tokenizer = encoder.tokenizer
+    (folder / TOKENIZER).write_text(tokenizer.backend_tokenizer.to_str(), encoding="utf-8")
+    config = {
+        "dim": encoder.model.config.hidden_size,
+        "pooling": encoder.pooling,
+        "max_tokens": min(max_tokens, encoder.limit()),
+        "pad_id": tokenizer.pad_token_id or 0,
+        "pad_token": tokenizer.pad_token or "[PAD]",
+    }
+    (folder / CONFIG).write_text(json.dumps(config, indent=1), encoding="utf-8")
+    partial = folder / f"{GRAPH}.partial"
+    _export_graph(encoder, partial)
+    partial.replace(folder / GRAPH)
+    difference = _difference(encoder, OnnxEncoder(folder))
+    if difference > TOLERANCE:
+        (folder / GRAPH).unlink()
+        raise RuntimeError(f"the exported graph differs from torch by {difference:.1e}, more than {TOLERANCE}")
+
+
+def provide(name: str, load: Callable[[], "BertEncoder"], folder: Path, max_tokens: int) -> None:
+    """Put an exported encoder into a folder; it is exported once a machine and linked from there."""
+    cached = CACHE / name
+    try:
+        CACHE.mkdir(parents=True, exist_ok=True)
+        if not (cached / GRAPH).exists():
+            partial = Path(tempfile.mkdtemp(dir=CACHE))
+            export(load(), partial, max_tokens)
+            with suppress(OSError):  # another process was quicker
+                partial.rename(cached)
+            shutil.rmtree(partial, ignore_errors=True)
+    except PermissionError:  # a home that cannot be written to
+        export(load(), folder, max_tokens)
+        return
+    for file in (CONFIG, TOKENIZER, GRAPH):
+        (folder / file).unlink(missing_ok=True)
+        try:
+            (folder / file).hardlink_to(cached / file)
+        except OSError:  # another file system
+            shutil.copyfile(cached / file, folder / file)
+
+
+def _session_options() -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    # Threads that spin while they wait take the second core from the other requests.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _export_graph(encoder: "BertEncoder", path: Path) -> None:
+    import torch
+
+    class States(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = encoder.model
+
+        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+            states: torch.Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+            return states
+
+    batch, tokens = torch.export.Dim("batch", max=4096), torch.export.Dim("tokens", max=encoder.limit())
+    # Two tensors: the exporter would take one tensor given twice for a single input.
+    ids, mask = torch.ones((2, 8), dtype=torch.int64), torch.ones((2, 8), dtype=torch.int64)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # the exporter's notes to its own authors
+        program = torch.onnx.export(
+            States().eval(),
+            (ids, mask),
+            input_names=["input_ids", "attention_mask"],
+            output_names=["states"],
+            dynamic_shapes=[{0: batch, 1: tokens}] * 2,
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    program.save(str(path))
+
+
+def _difference(encoder: "BertEncoder", served: OnnxEncoder) -> float:
+    """Give the largest difference between the two faces on texts of unequal length."""
+    import torch
+
+    worst = 0.0
+    for text in PROOF:
+        tokens = encoder.tokenizer(text, return_tensors="pt", truncation=True, max_length=encoder.limit())
+        with torch.no_grad():
+            _, pooled = encoder(tokens["input_ids"], tokens["attention_mask"])
+        worst = max(worst, float(np.abs(pooled.numpy()[0] - served.encode([*PROOF, text])[-1]).max()))
+    return worst
