@@ -46,9 +46,9 @@ class OnnxEncoder:
         )
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """Encode texts, near in length together so that little is spent on padding."""
+        """Encode texts, near in length together so that little is spent on padding; a blank one is zero."""
         vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
-        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        order = sorted((i for i in range(len(texts)) if texts[i].strip()), key=lambda i: len(texts[i]))
         for start in range(0, len(order), BATCH):
             batch = order[start : start + BATCH]
             vectors[batch] = self._encode([texts[i] for i in batch])
