@@ -1,10 +1,26 @@
-"""One answer: a decision, the text a person reads, and everything it rests on."""
+"""The bot: a message in, one answer out, with everything that the answer rests on."""
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
+from indexer.confidence import Judgement, judge
+from indexer.index import Index
+from indexer.manifest import FILE as MANIFEST
+from indexer.retrieve import Candidate
+from indexer.words import has_hangul
+
 Decision = Literal["answer", "choose", "abstain", "generated", "smalltalk"]
+SHOWN = 5  # candidates in an answer
+OFFERED = 3  # stored questions offered where the decision is choose
+TEXTS: dict[tuple[str, str], str] = {
+    ("choose", "en"): "I am not sure which one you mean. Is it one of these?",
+    ("choose", "ko"): "어떤 것을 찾으시는지 확실하지 않아요. 혹시 이 중에 있나요?",
+    ("abstain", "en"): "I have no answer to that. Could you put it in other words, or ask about something else?",
+    ("abstain", "ko"): "그 질문에 맞는 답을 찾지 못했어요. 다른 말로 다시 물어보시거나 다른 것을 물어봐 주세요.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +47,95 @@ class Answer:
     def to_dict(self) -> dict[str, Any]:
         """Give the JSON form."""
         return asdict(self)
+
+
+class Bot:
+    """Answers from an index folder, and follows it from generation to generation. Safe to share between threads."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self._published = self._stamp()
+        self._index = Index.open(self.folder)
+        self._swapping = threading.Lock()
+
+    def answer(self, message: str, session: str | None = None) -> Answer:
+        """Answer a message; `session` names the conversation that it belongs to."""
+        index = self.index
+        (found,) = index.search([message], SHOWN)
+        judgement = judge(message, found)
+        return compose(message, found, judgement, index)
+
+    def search(self, query: str, k: int = 5) -> list[dict[str, Any]]:
+        """Give the k best entries for a query, without a decision."""
+        (found,) = self.index.search([query], k)
+        return [candidate.to_dict() for candidate in found]
+
+    def info(self) -> dict[str, Any]:
+        """Say what the bot answers from, with a few stored questions to begin with."""
+        index = self.index
+        facts = index.describe()
+        return {**facts, "examples": examples(index)}
+
+    @property
+    def index(self) -> Index:
+        """The generation that is published now: a rebuilt index is taken up with the next message."""
+        stamp = self._stamp()
+        if stamp and stamp != self._published:
+            with self._swapping:
+                if stamp != self._published:
+                    # The old one is not closed: other threads may be in the middle of an answer from it.
+                    self._index, self._published = Index.open(self.folder), stamp
+        return self._index
+
+    def _stamp(self) -> tuple[int, int] | None:
+        """Tell one published manifest from the next, for the price of one look at the folder."""
+        try:
+            found = (self.folder / MANIFEST).stat()
+        except OSError:
+            return None  # gone: go on answering from what is open
+        return found.st_mtime_ns, found.st_ino
+
+
+def compose(message: str, found: Sequence[Candidate], judgement: Judgement, index: Index) -> Answer:
+    """Put an answer together: the stored text verbatim, or a sentence that asks back."""
+    language = "ko" if has_hangul(message) else "en"
+    given = found[: {"answer": 1, "choose": OFFERED}.get(judgement.decision, 0)]
+    text = given[0].row.answer if judgement.decision == "answer" else TEXTS[judgement.decision, language]
+    return Answer(
+        decision=judgement.decision,
+        text=text,
+        confidence=round(judgement.probability, 4),
+        candidates=[candidate.to_dict() for candidate in found],
+        sources=[_source(candidate) for candidate in given],
+        trace={
+            "rule": judgement.rule,
+            "on_topic": round(judgement.on_topic, 4),
+            "legs": found[0].ranked.legs if found else "",
+            "margin": round(_margin(found), 4),
+            "lang": language,
+            "encoder": index.facts.encoder,
+            "retrieval": index.facts.retrieval,
+            "generation": index.facts.generation,
+        },
+    )
+
+
+def examples(index: Index, each: int = 3) -> list[str]:
+    """Pick short stored questions from different categories, in each language."""
+    picked: dict[tuple[bool, str], str] = {}
+    for row in index.database.rows(index.facts.generation):
+        slot = (has_hangul(row.question), str(row.extra.get("category", row.entry)))
+        if slot not in picked and 8 <= len(row.question) <= 60:
+            picked[slot] = row.question
+    korean = [question for (hangul, _), question in picked.items() if hangul]
+    english = [question for (hangul, _), question in picked.items() if not hangul]
+    return korean[:each] + english[:each]
+
+
+def _source(candidate: Candidate) -> Source:
+    row = candidate.row
+    return Source(row.id, row.entry, row.question, str(row.extra.get("url", "")))
+
+
+def _margin(found: Sequence[Candidate]) -> float:
+    return found[0].ranked.rank_score - found[1].ranked.rank_score if len(found) > 1 else 0.0
