@@ -49,14 +49,20 @@ def _entries(index: Index) -> list[str]:
 
 
 def _vectors(index: Index) -> list[str]:
-    """Look every row up by its own vector: it must find itself, or its equal, at cosine 1."""
+    """Compare each row's vector with the truth, and look it up: it must find itself, or its equal, at cosine 1."""
     facts = index.facts
     hashes = [fingerprint.of_text(row.question) for row in index.database.rows(facts.generation)]
-    wrong = 0
+    drifted = lost = 0
     for start in range(0, len(hashes), SHARE):
         vectors = index.database.vectors(facts.fingerprint, hashes[start : start + SHARE], facts.dim)
+        cached = index.legs.question_vectors[start : start + SHARE]
+        drifted += int((np.abs(cached - vectors).max(axis=1) > 0).sum())
         scores, positions = index.legs.questions.search(vectors, 1)
-        expected = np.linalg.norm(vectors, axis=1)
-        found = np.where(positions[:, 0] >= 0, scores[:, 0], 0)
-        wrong += int((np.abs(found - expected) > TOLERANCE).sum())
-    return [f"{wrong} of {len(hashes)} rows are not found under their own vector"] if wrong else []
+        nearest = np.where(positions[:, 0] >= 0, scores[:, 0], 0)
+        lost += int((np.abs(nearest - np.linalg.norm(vectors, axis=1)) > TOLERANCE).sum())
+    found = []
+    if drifted:
+        found.append(f"{drifted} of {len(hashes)} cached vectors differ from the database")
+    if lost:
+        found.append(f"{lost} of {len(hashes)} rows are not found under their own vector")
+    return found
