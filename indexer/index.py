@@ -58,6 +58,8 @@ class Index:
         """Find the k best entries of each text, best first."""
         if k < 1:
             raise UserError(f"k is {k}: ask for at least 1 candidate.")
+        # Half a character, as a broken client may send, is no text: no library below would take it.
+        texts = [text.encode("utf-8", "replace").decode() for text in texts]
         vectors = self.encoder.encode(texts)
         return [self._search(text, vector, k) for text, vector in zip(texts, vectors, strict=True)]
 
