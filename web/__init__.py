@@ -1,0 +1,74 @@
+"""The web floor, HTTP only: `create_app()` for flask and gunicorn, `web serve` for people."""
+
+from typing import Any
+
+import click
+from apiflask import APIFlask
+from flask import Response
+from flask.json.provider import DefaultJSONProvider
+
+from indexer.errors import UserError
+from web import api, chat, problems
+from web.asking import Bot
+
+BODY_LIMIT = 64 * 1024  # bytes; a message has at most 2,000 characters
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+class StartError(UserError, click.ClickException):
+    """A UserError that `flask --app web run` prints as one line too."""
+
+    exit_code = 2
+
+
+class ReadableJson(DefaultJSONProvider):
+    """JSON that keeps Korean readable and can always be sent as UTF-8."""
+
+    ensure_ascii = False
+    sort_keys = False
+
+    def dumps(self, obj: Any, **kwargs: Any) -> str:
+        """Write JSON; half of a surrogate pair, which UTF-8 cannot hold, becomes a question mark."""
+        return super().dumps(obj, **kwargs).encode("utf-8", "replace").decode("utf-8")
+
+
+def create_app(bot: Bot | None = None) -> APIFlask:
+    """Make the application around a bot, or around the one that the settings name.
+
+    Raises UserError where the index is missing or damaged.
+    """
+    app = APIFlask(__name__, title="Mundap", version="1", docs_path=None, json_errors=False)
+    app.json = ReadableJson(app)
+    app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT
+    app.extensions["bot"] = open_from_settings() if bot is None else bot
+    app.register_blueprint(chat.bp)
+    app.register_blueprint(api.bp)
+    problems.init_app(app)
+    app.after_request(protect)
+    return app
+
+
+def open_from_settings() -> Bot:
+    """Open the bot that the environment describes."""
+    from bot import open_bot
+    from bot.settings import Settings
+
+    try:
+        return open_bot(Settings.from_environment().index)
+    except UserError as error:
+        raise StartError(str(error)) from error
+
+
+def protect(response: Response) -> Response:
+    """Forbid the browser everything that the page does not need."""
+    response.headers.update(HEADERS)
+    return response

@@ -1,0 +1,68 @@
+"""The one way from a request to the bot: what a message may be, and who answers it."""
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, cast
+
+from flask import current_app
+
+from bot.answer import Answer
+from web.problems import Refused
+
+MESSAGE_LIMIT = 2000  # characters
+SESSION_LIMIT = 200  # characters
+UNSEEN_KINDS = frozenset(("Cc", "Cf", "Cs", "Mn", "Me", "Mc", "Zs", "Zl", "Zp"))
+UNSEEN_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # Hangul fillers and the Braille blank
+
+
+class Bot(Protocol):
+    """What the web asks of a bot; several threads call it at once."""
+
+    def answer(self, message: str, session: str | None = None) -> Answer:
+        """Answer one message."""
+        ...
+
+    def search(self, query: str, k: int = 5) -> Sequence[Mapping[str, Any]]:
+        """Find the k best candidates."""
+        ...
+
+    def info(self) -> Mapping[str, Any]:
+        """Say what the bot answers from."""
+        ...
+
+
+def the_bot() -> Bot:
+    """Give the bot of the running application."""
+    return cast(Bot, current_app.extensions["bot"])
+
+
+def read_message(value: object, name: str = "message") -> str:
+    """Give a message that the bot can read, or refuse it (422)."""
+    if not isinstance(value, str):
+        raise Refused("message_missing", field=name)
+    message = readable(value)
+    if not any(visible(character) for character in message):
+        raise Refused("message_empty", field=name)
+    if len(message) > MESSAGE_LIMIT:
+        raise Refused("message_too_long", field=name)
+    return message
+
+
+def read_session(value: object) -> str | None:
+    """Give the name of a conversation, or refuse it (422)."""
+    if value is None:
+        return None
+    if not isinstance(value, str) or not 0 < len(value) <= SESSION_LIMIT:
+        raise Refused("session_invalid", field="session")
+    return readable(value)
+
+
+def readable(text: str) -> str:
+    """Replace what no encoder or database takes: lone surrogates and control characters."""
+    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return "".join(" " if unicodedata.category(c) == "Cc" and c not in "\t\n\r" else c for c in whole)
+
+
+def visible(character: str) -> bool:
+    """Tell whether a person sees anything: not white or zero-width space, nor a mark on its own."""
+    return unicodedata.category(character) not in UNSEEN_KINDS and character not in UNSEEN_LETTERS
