@@ -56,6 +56,7 @@ class Bot:
         self.folder = Path(folder)
         self._published = self._stamp()
         self._index = Index.open(self.folder)
+        self._info: dict[str, Any] = {}  # of one generation: every page asks for it
         self._swapping = threading.Lock()
 
     def answer(self, message: str, session: str | None = None) -> Answer:
@@ -73,8 +74,9 @@ class Bot:
     def info(self) -> dict[str, Any]:
         """Say what the bot answers from, with a few stored questions to begin with."""
         index = self.index
-        facts = index.describe()
-        return {**facts, "examples": examples(index)}
+        if self._info.get("generation") != index.facts.generation:
+            self._info = {**index.describe(), "examples": examples(index)}
+        return self._info
 
     @property
     def index(self) -> Index:
