@@ -115,7 +115,9 @@ def publish(out: Path, database: Database, facts: Manifest, rows: Sequence[Row])
     firsts = [_readable(answers[at], facts.encoder) for at in np.unique(entry_of, return_index=True)[1]]
     for folder, texts in ((QUESTIONS, questions), (ANSWERS, firsts)):
         (partial / folder).mkdir(parents=True)
-        vectors = database.vectors(facts.fingerprint, [fingerprint.of_text(text) for text in texts], encoder.dim)
+        vectors = database.vectors(
+            facts.fingerprint, [fingerprint.of_text(text) for text in texts], encoder.dim
+        )
         np.save(partial / folder / VECTORS, vectors, allow_pickle=False)
         build_store(facts.store, vectors, partial / folder)
     build_lexical(questions, answers, entry_of, partial / LEXICAL)
@@ -131,7 +133,9 @@ def publish(out: Path, database: Database, facts: Manifest, rows: Sequence[Row])
 def _encode(database: Database, out: Path, facts: Manifest, rows: Sequence[Row], progress: Progress) -> int:
     """Encode the questions and answers that have no vector yet; give how many."""
     known = database.known_vectors(facts.fingerprint)
-    texts = dict.fromkeys(text for row in rows for text in (row.question, _readable(row.answer, facts.encoder)))
+    texts = dict.fromkeys(
+        text for row in rows for text in (row.question, _readable(row.answer, facts.encoder))
+    )
     new = {name: text for text in texts if (name := fingerprint.of_text(text)) not in known}
     names = sorted(new, key=lambda name: len(new[name]))  # texts of one length share a batch
     encoder = open_encoder(facts.encoder, encoder_folder(out, facts.fingerprint))
@@ -161,9 +165,7 @@ def _provide_encoder(out: Path, spec: str, texts: Sequence[str]) -> str:
     return name
 
 
-def _facts(
-    corpus: Corpus, sheet: str, encoder: str, name: str, store: str, retrieval: str
-) -> Manifest:
+def _facts(corpus: Corpus, sheet: str, encoder: str, name: str, store: str, retrieval: str) -> Manifest:
     rows = corpus.rows
     hangul = sum(has_hangul(row.question) for row in rows)
     content = [[row.id, row.entry, row.question, row.answer, dict(row.extra)] for row in rows]
@@ -196,7 +198,9 @@ def _same(old: Manifest, new: Manifest) -> bool:
 
 def _files(out: Path, facts: Manifest) -> dict[str, int]:
     folders = (generation_folder(out, facts.generation), encoder_folder(out, facts.fingerprint))
-    return {f"{path.relative_to(out)}": size for folder in folders for path, size in _sizes(folder, out).items()}
+    return {
+        f"{path.relative_to(out)}": size for folder in folders for path, size in _sizes(folder, out).items()
+    }
 
 
 def _sizes(folder: Path, base: Path | None = None) -> dict[Path, int]:
@@ -222,7 +226,9 @@ def _prune(out: Path, database: Database, kept: Sequence[Manifest]) -> None:
     rows = [row for generation in generations for row in database.rows(generation)]
     texts = {text for row in rows for text in (row.question, row.answer, "")}
     database.forget(generations, names, {fingerprint.of_text(text) for text in texts})
-    live = {generation_folder(out, number) for number in generations} | {encoder_folder(out, name) for name in names}
+    live = {generation_folder(out, number) for number in generations} | {
+        encoder_folder(out, name) for name in names
+    }
     for path in [*(out / "generations").iterdir(), *(out / "encoders").iterdir()]:
         if path not in live:
             remove(path)
@@ -231,14 +237,18 @@ def _prune(out: Path, database: Database, kept: Sequence[Manifest]) -> None:
 def _writable(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise UserError(f"{out} is a file. Name another folder with --out.")
-    if out.is_dir() and any(out.iterdir()) and not (
-        (out / DATABASE).exists() or (out / manifest.FILE).exists() or (out / "encoders").exists()
+    if (
+        out.is_dir()
+        and any(out.iterdir())
+        and not ((out / DATABASE).exists() or (out / manifest.FILE).exists() or (out / "encoders").exists())
     ):
         raise UserError(f"{out} holds other files and is no index. Name another folder with --out.")
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{out} cannot be written to ({error.strerror}). Name another folder with --out.") from error
+        raise UserError(
+            f"{out} cannot be written to ({error.strerror}). Name another folder with --out."
+        ) from error
 
 
 @contextmanager

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from indexer.retrieve import Candidate, Retrieval
 
 FOLDER = click.Path(path_type=Path)
-INDEX = click.option("--index", type=FOLDER, default="data/index", show_default=True, help="Folder of the index.")
+INDEX = click.option(
+    "--index", type=FOLDER, default="data/index", show_default=True, help="Folder of the index."
+)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 COLUMN = click.option(
     "--column", "columns", multiple=True, metavar="NAME=HEADER",
@@ -33,7 +35,9 @@ def main() -> None:
 @main.command()
 @click.argument("sheet", type=FOLDER)
 @click.option("--out", type=FOLDER, default="data/index", show_default=True, help="Folder of the index.")
-@click.option("--encoder", default="minilm", show_default=True, help="Spec, such as bert:klue/bert-base?pooling=cls.")
+@click.option(
+    "--encoder", default="minilm", show_default=True, help="Spec, such as bert:klue/bert-base?pooling=cls."
+)
 @click.option("--store", default="faiss", show_default=True, help="faiss, or flat (exact, in NumPy).")
 @click.option(
     "--retrieval", type=click.Choice(["dense", "lexical", "hybrid"]), default="hybrid", show_default=True,
@@ -42,7 +46,13 @@ def main() -> None:
 @COLUMN
 @JSON
 def build(
-    sheet: Path, out: Path, encoder: str, store: str, retrieval: "Retrieval", columns: Sequence[str], as_json: bool
+    sheet: Path,
+    out: Path,
+    encoder: str,
+    store: str,
+    retrieval: "Retrieval",
+    columns: Sequence[str],
+    as_json: bool,
 ) -> None:
     r"""Build the index of SHEET, or bring it up to date; rows that cannot be used are named and left out.
 
@@ -59,14 +69,18 @@ def build(
     for finding in built.corpus.skipped[:SHOWN]:
         click.echo(f"row {finding.row}: {finding.message} {finding.fix}", err=True)
     if len(built.corpus.skipped) > SHOWN:
-        click.echo(f"... and {len(built.corpus.skipped) - SHOWN} more rows. Type: indexer check {sheet}", err=True)
+        click.echo(
+            f"... and {len(built.corpus.skipped) - SHOWN} more rows. Type: indexer check {sheet}", err=True
+        )
     summary = _summary(built, out)
     echo_json(summary) if as_json else click.echo(_sentence(summary))
 
 
 @main.command()
 @click.argument("sheet", type=FOLDER)
-@click.option("--lang", type=click.Choice(["en", "ko"]), default="en", show_default=True, help="Language of the text.")
+@click.option(
+    "--lang", type=click.Choice(["en", "ko"]), default="en", show_default=True, help="Language of the text."
+)
 @COLUMN
 @JSON
 def check(sheet: Path, lang: Any, columns: Sequence[str], as_json: bool) -> None:
@@ -116,8 +130,12 @@ def search(query: str, index: Path, k: int, as_json: bool) -> None:
 
 
 @main.command()
-@click.option("--index", "indexes", default="data/index", show_default=True, help="Folder, or several with commas.")
-@click.option("--queries", required=True, type=FOLDER, help="CSV (id,text), a pack's JSONL, or a BEIR folder.")
+@click.option(
+    "--index", "indexes", default="data/index", show_default=True, help="Folder, or several with commas."
+)
+@click.option(
+    "--queries", required=True, type=FOLDER, help="CSV (id,text), a pack's JSONL, or a BEIR folder."
+)
 @click.option("--qrels", type=FOLDER, help="CSV (query,document,relevance) or TREC.")
 @click.option("--split", help="Only queries whose column split has this value, such as dev or test.")
 @click.option("--by", help="Figures apart for each value of a column, such as lang or kind.")
@@ -138,7 +156,9 @@ def evaluate(
 
     judged = read_queries(queries, qrels)
     if split:
-        judged = [query for query in judged if query.fields.get("split") == split] or _no_split(split, queries)
+        judged = [query for query in judged if query.fields.get("split") == split] or _no_split(
+            split, queries
+        )
     measured = []
     for folder in indexes.split(","):
         opened = _open(Path(folder.strip()))
@@ -149,7 +169,11 @@ def evaluate(
             found["by"] = {by: evaluation.by_field(results, by)}
         measured.append(found)
         if run_file:
-            name = run_file if len(measured) == 1 else run_file.with_name(f"{run_file.stem}-{len(measured)}{run_file.suffix}")
+            name = (
+                run_file
+                if len(measured) == 1
+                else run_file.with_name(f"{run_file.stem}-{len(measured)}{run_file.suffix}")
+            )
             evaluation.write_run(results, name, opened.facts.encoder)
     if as_json:
         echo_json(measured if "," in indexes else measured[0])
@@ -216,7 +240,10 @@ def verify(index: Path, repair: bool, as_json: bool) -> None:
     if as_json:
         echo_json(report)
     else:
-        click.echo("\n".join(report["faults"]) or f"{index} is whole: {report['rows']} rows, generation {report['generation']}.")
+        click.echo(
+            "\n".join(report["faults"])
+            or f"{index} is whole: {report['rows']} rows, generation {report['generation']}."
+        )
     if report["faults"]:
         click.echo(f"Type: indexer verify --index {index} --repair", err=True)
         raise SystemExit(1)
@@ -281,5 +308,7 @@ def _table(measured: list[dict[str, Any]], by: str | None) -> str:
     width = max(len(label) for label, _ in rows)
     lines = [" ".join([" " * width, *(f"{name:>{max(9, len(name))}}" for name in names)])]
     for label, found in rows:
-        lines.append(" ".join([f"{label:{width}}", *(f"{found[name]:>{max(9, len(name))}}" for name in names)]))
+        lines.append(
+            " ".join([f"{label:{width}}", *(f"{found[name]:>{max(9, len(name))}}" for name in names)])
+        )
     return "\n".join(lines)

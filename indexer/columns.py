@@ -86,7 +86,7 @@ def _match(
             fields[field] = found[0]
         for other in found[1:]:
             if field in _NEEDED:
-                raise _ambiguous(path, field, names[found[0]], names[other])
+                raise _ambiguous(path, field, *(names[at] for at in sorted((found[0], other))))
             values = {"used": names[found[0]], "field": field}
             findings.append(Finding("spare-column", column=names[other], values=values))
     return fields, findings

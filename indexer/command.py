@@ -24,7 +24,9 @@ class Commands(click.Group):
             raise
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
-            click.echo(f"Error: {where}{error.strerror or error}. Check the path, its rights and the disk.", err=True)
+            click.echo(
+                f"Error: {where}{error.strerror or error}. Check the path, its rights and the disk.", err=True
+            )
         ctx.exit(2)
 
 

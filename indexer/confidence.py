@@ -1,6 +1,7 @@
 """Confidence: how likely the first candidate is right, how likely the message is on topic, and what to do.
 
-Two logistic models a leg, fitted on the dev messages of data/queries.csv (benchmarks/fit_confidence.py).
+Two logistic models a leg over a few measures, fitted on the dev messages of data/queries.csv by
+benchmarks/fit_confidence.py. The thresholds hold for that sheet; `indexer calibrate` fits them to another.
 """
 
 import math
@@ -26,18 +27,22 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Logistic models over a leg's features, constant first, and their thresholds."""
+    """Logistic models over the features of one leg, constant first, and their thresholds."""
 
     right: tuple[float, ...]
     on_topic: tuple[float, ...]
+    refuse: float  # probability of being on topic below which nothing is given
     answer: float  # probability of being right from which the first candidate is given
-    refuse: float  # probability of being on topic below which nothing is
 
 
+CLOSE = 0.02  # the lead of the first below which the best two are shown, however good they are
+# Printed by benchmarks/fit_confidence.py.
 MODELS: dict[str, Model] = {
-    "dense": Model((-6.0, 8.0, 12.0), (-6.0, 12.0, 2.0), 0.6, 0.5),
-    "lexical": Model((-3.0, 0.5, 2.0, 0.0, 0.0, 3.0), (-3.0, 0.5, 2.0, 1.0, 0.0, 0.0), 0.6, 0.5),
-    "dense+lexical": Model((-3.0, 0.5, 2.0, 0.0, 0.0, 3.0, 0, 0), (-3.0, 0.5, 2.0, 1.0, 0.0, 0.0, 0, 0), 0.6, 0.5),
+    "dense": Model((-3.08, 3.33, 7.95, -2.35), (-2.14, 7.03, 2.08, -3.01), 0.70, 0.50),
+    "lexical": Model(
+        (-4.68, 0.22, 5.82, -2.87, 4.23, 0.39), (-4.05, -0.06, 1.91, -3.49, 5.7, 1.09), 0.72, 0.60
+    ),
+    "dense+lexical": Model((-3.18, 3.1, 7.5, -2.26), (-2.14, 5.04, 3.77, -2.86), 0.69, 0.54),
 }
 
 
@@ -45,34 +50,47 @@ def judge(text: str, candidates: Sequence[Candidate]) -> Judgement:
     """Judge the candidates of a message, best first."""
     if not candidates:
         return Judgement(0.0, 0.0, "abstain", "nothing in the sheet shares a word with the message")
-    first = candidates[0]
     twins = sum(candidate.exact for candidate in candidates)
     if twins == 1:
         return Judgement(1.0, 1.0, "answer", "the message is a stored question")
     if twins:
         return Judgement(1 / twins, 1.0, "choose", "several entries store this very question")
-    model = MODELS[first.ranked.legs]
+    model = MODELS[candidates[0].ranked.legs]
     found = features(text, candidates)
-    right, on_topic = _logistic(model.right, found), _logistic(model.on_topic, found)
-    right = min(right, on_topic)  # a right answer is on topic
-    if on_topic < model.refuse:
-        return Judgement(right, on_topic, "abstain", f"on topic only at {on_topic:.0%}")
-    if right >= model.answer:
-        return Judgement(right, on_topic, "answer", f"right at {right:.0%}")
-    return Judgement(right, on_topic, "choose", f"on topic at {on_topic:.0%}, but the first is right only at {right:.0%}")
+    on_topic = _logistic(model.on_topic, found)
+    right = min(_logistic(model.right, found), on_topic)  # a right answer is on topic
+    return Judgement(right, on_topic, *_decide(model, right, on_topic, lead(candidates)))
 
 
 def features(text: str, candidates: Sequence[Candidate]) -> list[float]:
-    """Measure what the models of the first candidate's legs weigh."""
+    """Measure the first's score and lead and whether the message names something from elsewhere.
+
+    Where words alone rank, what the sheet knows of the message and its length say more than their score.
+    """
     first = candidates[0].ranked
-    second = candidates[1].ranked.rank_score if len(candidates) > 1 else 0.0
-    length = math.log1p(len(words(text)))
-    evidence = [first.words * length, first.coverage, first.known, length]
-    if first.legs == "dense":
-        return [first.score, first.score - second]
+    found = [first.rank_score, lead(candidates), float(first.foreign)]
     if first.legs == "lexical":
-        return [*evidence, (first.rank_score - second) / max(first.rank_score, 1e-9)]
-    return [first.score, first.answer, first.rank_score - second, *evidence]
+        found += [first.known, math.log1p(len(words(text)))]
+    return found
+
+
+def lead(candidates: Sequence[Candidate]) -> float:
+    """Give the first candidate's lead over the second as a share of its score, 0 to 1; 1 without a second."""
+    first, second = (
+        candidates[0].ranked.rank_score,
+        candidates[1].ranked.rank_score if len(candidates) > 1 else 0.0,
+    )
+    return min(1.0, (first - second) / first) if first > 0 else 0.0
+
+
+def _decide(model: Model, right: float, on_topic: float, ahead: float) -> tuple[Decision, str]:
+    if on_topic < model.refuse:
+        return "abstain", f"on topic only at {on_topic:.0%}"
+    if right < model.answer:
+        return "choose", f"on topic at {on_topic:.0%}, but the first is right only at {right:.0%}"
+    if ahead < CLOSE:
+        return "choose", f"right at {right:.0%}, but the second is as near"
+    return "answer", f"right at {right:.0%}"
 
 
 def _logistic(weights: Sequence[float], found: Sequence[float]) -> float:

@@ -5,6 +5,7 @@ MinHash and its bands as in Broder 1997 (doi:10.1109/SEQUEN.1997.666900) and Les
 """
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 ALIKE = 0.75  # Jaccard similarity of the character pairs from which two questions are reported
 _HASHES = 128
 _BANDS, _WIDTH = 80, 9  # a pair at .75 shares a band with probability .99, one at .3 with .002
-_NEIGHBOURS = 8  # texts of one bucket that each is compared with, and pairs after which a text is done
-_FARTHEST = 24  # bits of 128 in which two signatures may differ: 16 are expected at .75
+_NEIGHBOURS = 8  # texts of one bucket that each is compared with
+_ENOUGH = 10  # likely pairs after which no more are sought for a text
+_FARTHEST = 28  # bits of 128 in which two signatures may differ: 16 are expected at .75, 32 at .5
 _AT_ONCE = 1000  # texts hashed together, few enough for the processor's cache
 
 _Positions = NDArray[np.intp]
@@ -26,7 +28,7 @@ def near_pairs(texts: Sequence[str], groups: Sequence[str]) -> list[tuple[float,
     """
     signatures = _signatures(texts)
     numbers: dict[str, int] = {}
-    codes = np.array([numbers.setdefault(group, len(numbers)) for group in groups])
+    codes = np.array([numbers.setdefault(group, len(numbers)) for group in groups], dtype=np.int64)
     best: dict[int, tuple[float, int, int]] = {}
     for one, other in _candidates(signatures, codes):
         alike = similarity(texts[one], texts[other])
@@ -38,12 +40,14 @@ def near_pairs(texts: Sequence[str], groups: Sequence[str]) -> list[tuple[float,
 def similarity(one: str, other: str) -> float:
     """Give the Jaccard similarity of the character pairs of two texts, their ends included."""
     a, b = _pairs_of(one), _pairs_of(other)
-    return len(a & b) / len(a | b)
+    shared = len(a & b)
+    return shared / (len(a) + len(b) - shared)
 
 
-def _pairs_of(text: str) -> set[str]:
+@lru_cache(10_000)
+def _pairs_of(text: str) -> frozenset[str]:
     padded = f"\x02{text}\x03"
-    return {padded[i : i + 2] for i in range(len(padded) - 1)}
+    return frozenset(padded[i : i + 2] for i in range(len(padded) - 1))
 
 
 def _signatures(texts: Sequence[str]) -> NDArray[np.uint32]:
@@ -76,16 +80,17 @@ def _candidates(signatures: NDArray[np.uint32], codes: NDArray[np.int64]) -> Ite
     weights = random.integers(0, 2**63, _WIDTH, dtype=np.uint64) | np.uint64(1)
     bits = np.packbits(signatures & 1, axis=0).T.copy().view(np.uint64)
     done = np.zeros(len(codes), dtype=np.int64)
-    found = [np.empty((0, 2), dtype=np.intp)]
+    found = [np.empty(0, dtype=np.int64)]
     for _ in range(_BANDS):
         band = signatures[random.choice(_HASHES, _WIDTH, replace=False)]
         for one, other in _in_one_bucket(weights @ band):
-            wanted = (codes[one] != codes[other]) & (done[other] < _NEIGHBOURS)
+            wanted = (codes[one] != codes[other]) & (done[other] < _ENOUGH)
             one, other = one[wanted], other[wanted]
             near = np.bitwise_count(bits[one] ^ bits[other]).sum(axis=1) <= _FARTHEST
             np.add.at(done, other[near], 1)
-            found.append(np.stack((one[near], other[near]), axis=1))
-    yield from np.unique(np.concatenate(found), axis=0).tolist()
+            found.append(one[near] * len(codes) + other[near])
+    for pair in np.unique(np.concatenate(found)).tolist():
+        yield divmod(pair, len(codes))
 
 
 def _in_one_bucket(keys: NDArray[np.uint64]) -> Iterator[tuple[_Positions, _Positions]]:

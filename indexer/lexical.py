@@ -1,7 +1,7 @@
 """The lexical leg: BM25 over each question, and over each entry's wordings and answer together.
 
-BM25 as in Robertson and Zaragoza 2009 (doi:10.1561/1500000019), computed by bm25s (arXiv:2407.03618). Terms are
-words, and for Korean stems, syllables and their pairs (`indexer.words`).
+BM25 as in Robertson and Zaragoza 2009 (doi:10.1561/1500000019), computed by bm25s (arXiv:2407.03618). Terms
+are words, and for Korean stems, syllables and their pairs (`indexer.words`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.topic import all_runs, known_share, named_elsewhere
 from indexer.words import is_syllable, terms
 
-QUESTIONS, ENTRIES = "questions", "entries"
+QUESTIONS, ENTRIES, RUNS = "questions", "entries", "runs.npy"
 # A visitor's words stand as often in the answer as in the stored question. Chosen on the dev messages of
 # data/queries.csv: R@1 of Korean .42 without the entries, .56 at 1, .62 at 2.
 ENTRY_WEIGHT = 2.0
@@ -26,7 +27,6 @@ class Evidence:
 
     rows: NDArray[np.float32]  # (rows,) BM25 of the question and of its entry, per unit of the query's weight
     weights: Mapping[str, float]  # the query's terms, syllables aside, with their rarity
-    known: float  # 0 to 1: share of that weight that the corpus holds anywhere
 
 
 class Bm25:
@@ -66,10 +66,12 @@ class Bm25:
 
 
 class Lexical:
-    """The leg: both BM25 indexes, and which entry each row belongs to."""
+    """The leg: both BM25 indexes, the entry of each row, and the runs of letters that the sheet holds."""
 
-    def __init__(self, questions: Bm25, entries: Bm25, entry_of: NDArray[np.int32]) -> None:
-        self.questions, self.entries, self.entry_of = questions, entries, entry_of
+    def __init__(
+        self, questions: Bm25, entries: Bm25, entry_of: NDArray[np.int32], runs: NDArray[np.uint64]
+    ) -> None:
+        self.questions, self.entries, self.entry_of, self.runs = questions, entries, entry_of, runs
 
     def evidence(self, query: str) -> Evidence:
         """Weigh a query's words against every row."""
@@ -77,28 +79,39 @@ class Lexical:
         scores = self.questions.scores(asked) + ENTRY_WEIGHT * self.entries.scores(asked)[self.entry_of]
         rarities = {term: self.entries.rarity(term) for term in asked}
         weights = {term: weight for term, weight in rarities.items() if not is_syllable(term)}
-        held = sum(weight for term, weight in weights.items() if term in self.entries.vocabulary)
         total = sum(rarities.values()) or 1.0
-        return Evidence(scores / np.float32(total), weights, held / (sum(weights.values()) or 1.0))
+        return Evidence((scores / total).astype(np.float32), weights)
 
     def coverage(self, entry: int, evidence: Evidence) -> float:
         """Give the share of the query's weight that an entry holds, 0 to 1."""
         held = sum(weight for term, weight in evidence.weights.items() if self.entries.holds(entry, term))
         return held / (sum(evidence.weights.values()) or 1.0)
 
+    def known(self, query: str) -> float:
+        """Give the share of the query's runs of letters that the sheet holds anywhere, 0 to 1."""
+        return known_share(query, self.runs)
 
-def build_lexical(questions: Sequence[str], answers: Sequence[str], entry_of: NDArray[np.int32], folder: Path) -> None:
+    def foreign(self, query: str) -> bool:
+        """Tell whether the query names something from elsewhere that the sheet does not hold."""
+        return bool(named_elsewhere(query, self.entries.vocabulary.__contains__))
+
+
+def build_lexical(
+    questions: Sequence[str], answers: Sequence[str], entry_of: NDArray[np.int32], folder: Path
+) -> None:
     """Write the leg's files."""
     held: dict[int, dict[str, None]] = {}  # each entry's wordings, and its answer once
     for question, answer, entry in zip(questions, answers, entry_of.tolist(), strict=True):
         held.setdefault(entry, {}).update({question: None, answer: None})
     _write([terms(question) for question in questions], folder / QUESTIONS)
     _write([terms(" ".join(held[entry])) for entry in range(len(held))], folder / ENTRIES)
+    np.save(folder / RUNS, all_runs(" ".join(texts) for texts in held.values()), allow_pickle=False)
 
 
 def load_lexical(folder: Path, entry_of: NDArray[np.int32]) -> Lexical:
     """Map the leg's files."""
-    return Lexical(_read(folder / QUESTIONS), _read(folder / ENTRIES), entry_of)
+    runs = np.load(folder / RUNS, mmap_mode="r", allow_pickle=False)
+    return Lexical(_read(folder / QUESTIONS), _read(folder / ENTRIES), entry_of, runs)
 
 
 def _write(texts: list[list[str]], folder: Path) -> None:
@@ -112,4 +125,9 @@ def _write(texts: list[list[str]], folder: Path) -> None:
 def _read(folder: Path) -> Bm25:
     import bm25s
 
-    return Bm25(bm25s.BM25.load(folder, mmap=True, show_progress=False))
+    model = bm25s.BM25.load(folder, mmap=True, show_progress=False)
+    # Plain views of the mapped files: a memmap object is made anew, slowly, at every slice.
+    model.scores = {
+        name: np.asarray(part) if isinstance(part, np.memmap) else part for name, part in model.scores.items()
+    }
+    return Bm25(model)

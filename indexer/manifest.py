@@ -9,7 +9,7 @@ from typing import Any
 
 from indexer.errors import UserError
 
-FILE, FORMAT = "manifest.json", 1
+FILE, FORMAT = "manifest.json", 2
 
 
 @dataclass(frozen=True, slots=True)

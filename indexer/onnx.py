@@ -9,12 +9,13 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from filelock import FileLock
 
+from indexer import fingerprint
 from indexer.pooling import pool
 from indexer.vectors import Vectors, unit
 
@@ -25,7 +26,12 @@ CACHE = Path.home() / ".cache" / "mundap"
 GRAPH, TOKENIZER, CONFIG = "model.onnx", "tokenizer.json", "encoder.json"
 BATCH = 64
 TOLERANCE = 1e-5  # the largest difference from torch that an exported graph may show
-PROOF = ["How do I get a refund?", "환불은 어떻게 받나요?", "a", "One longer sentence, so that the batch is padded. " * 3]
+PROOF = [
+    "How do I get a refund?",
+    "환불은 어떻게 받나요?",
+    "a",
+    "One longer sentence, so that the batch is padded. " * 3,
+]
 
 
 class OnnxEncoder:
@@ -63,7 +69,7 @@ class OnnxEncoder:
 
 
 def export(encoder: "BertEncoder", folder: Path, max_tokens: int) -> None:
-    """Write a BertEncoder's graph, tokenizer and settings; the graph is compared with torch before it is kept."""
+    """Write a BertEncoder's graph, tokenizer and settings; the graph is compared with torch first."""
     tokenizer = encoder.tokenizer
     (folder / TOKENIZER).write_text(tokenizer.backend_tokenizer.to_str(), encoding="utf-8")
     config = {
@@ -73,36 +79,57 @@ def export(encoder: "BertEncoder", folder: Path, max_tokens: int) -> None:
         "pad_id": tokenizer.pad_token_id or 0,
         "pad_token": tokenizer.pad_token or "[PAD]",
     }
+    _export_graph(encoder, folder / GRAPH)
+    config["files"] = fingerprint.of_files([folder / TOKENIZER, folder / GRAPH])
     (folder / CONFIG).write_text(json.dumps(config, indent=1), encoding="utf-8")
-    partial = folder / f"{GRAPH}.partial"
-    _export_graph(encoder, partial)
-    partial.replace(folder / GRAPH)
-    difference = _difference(encoder, OnnxEncoder(folder))
+    difference = _difference(encoder, OnnxEncoder(folder), config["max_tokens"])
     if difference > TOLERANCE:
         (folder / GRAPH).unlink()
-        raise RuntimeError(f"the exported graph differs from torch by {difference:.1e}, more than {TOLERANCE}")
+        raise RuntimeError(
+            f"the exported graph differs from torch by {difference:.1e}, more than {TOLERANCE}"
+        )
 
 
 def provide(name: str, load: Callable[[], "BertEncoder"], folder: Path, max_tokens: int) -> None:
     """Put an exported encoder into a folder; it is exported once a machine and linked from there."""
-    cached = CACHE / name
     try:
         CACHE.mkdir(parents=True, exist_ok=True)
-        if not (cached / GRAPH).exists():
-            partial = Path(tempfile.mkdtemp(dir=CACHE))
-            export(load(), partial, max_tokens)
-            with suppress(OSError):  # another process was quicker
-                partial.rename(cached)
-            shutil.rmtree(partial, ignore_errors=True)
-    except PermissionError:  # a home that cannot be written to
+        with FileLock(CACHE / f"{name}.lock"):
+            _renew(CACHE / name, load, max_tokens)
+            for file in (CONFIG, TOKENIZER, GRAPH):
+                _link(CACHE / name / file, folder / file)
+    except OSError:  # a home that cannot be written to, or a full one
         export(load(), folder, max_tokens)
+
+
+def _renew(cached: Path, load: Callable[[], "BertEncoder"], max_tokens: int) -> None:
+    """Export into the cache, unless what is there is whole."""
+    if _whole(cached):
         return
-    for file in (CONFIG, TOKENIZER, GRAPH):
-        (folder / file).unlink(missing_ok=True)
-        try:
-            (folder / file).hardlink_to(cached / file)
-        except OSError:  # another file system
-            shutil.copyfile(cached / file, folder / file)
+    shutil.rmtree(cached, ignore_errors=True)
+    partial = Path(tempfile.mkdtemp(dir=cached.parent))
+    try:
+        export(load(), partial, max_tokens)
+        partial.rename(cached)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _whole(folder: Path) -> bool:
+    """Tell whether the files are as exported: whoever damages an index's file damages its link here."""
+    try:
+        config = json.loads((folder / CONFIG).read_text("utf-8"))
+        return bool(config["files"] == fingerprint.of_files([folder / TOKENIZER, folder / GRAPH]))
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def _link(source: Path, target: Path) -> None:
+    target.unlink(missing_ok=True)
+    try:
+        target.hardlink_to(source)
+    except OSError:  # another file system
+        shutil.copyfile(source, target)
 
 
 def _session_options() -> Any:
@@ -124,7 +151,9 @@ def _export_graph(encoder: "BertEncoder", path: Path) -> None:
             self.model = encoder.model
 
         def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-            states: torch.Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+            states: torch.Tensor = self.model(
+                input_ids=input_ids, attention_mask=attention_mask
+            ).last_hidden_state
             return states
 
     batch, tokens = torch.export.Dim("batch", max=4096), torch.export.Dim("tokens", max=encoder.limit())
@@ -146,13 +175,13 @@ def _export_graph(encoder: "BertEncoder", path: Path) -> None:
     program.save(str(path))
 
 
-def _difference(encoder: "BertEncoder", served: OnnxEncoder) -> float:
+def _difference(encoder: "BertEncoder", served: OnnxEncoder, max_tokens: int) -> float:
     """Give the largest difference between the two faces on texts of unequal length."""
     import torch
 
     worst = 0.0
     for text in PROOF:
-        tokens = encoder.tokenizer(text, return_tensors="pt", truncation=True, max_length=encoder.limit())
+        tokens = encoder.tokenizer(text, return_tensors="pt", truncation=True, max_length=max_tokens)
         with torch.no_grad():
             _, pooled = encoder(tokens["input_ids"], tokens["attention_mask"])
         worst = max(worst, float(np.abs(pooled.numpy()[0] - served.encode([*PROOF, text])[-1]).max()))

@@ -1,17 +1,17 @@
 """Retrieval: three legs look for entries, and one score orders what they found.
 
-The legs are the cosine of the message and the stored questions, its cosine with the answers, and shared words.
-`dense` ranks by the first alone, `lexical` by the last, `hybrid` by
+The legs are the cosine of the message and the stored questions, its cosine with the answers, and shared
+words. `dense` ranks by the first alone, `lexical` by the last, `hybrid` by
 
     rank_score = cosine(question) + 0.3 cosine(answer) + 0.1 words
 
-where an encoder that cannot read the message's script has no say: then the words alone decide. The weights are
-fixed for all sheets (benchmarks/fusion.py); `words` is BM25 per unit of the message's weight, so that long and
-short messages, large and small sheets are on one scale.
+where an encoder that cannot read the message's script has no say: then the words alone decide. The weights
+are fixed for all sheets (benchmarks/packs.py); `words` is BM25 per unit of the message's weight, so that
+long and short messages, large and small sheets are on one scale.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -50,7 +50,8 @@ class Ranked:
     answer: float = 0.0  # cosine of the message and the answer
     words: float = 0.0
     coverage: float = 0.0  # share of the message's weight that the entry holds
-    known: float = 0.0  # share that the sheet holds anywhere
+    known: float = 0.0  # share of the message's runs of letters that the sheet holds anywhere
+    foreign: bool = False  # the message names something from elsewhere
     legs: str = ""  # which legs ranked it: "dense", "lexical" or "dense+lexical"
 
 
@@ -100,7 +101,15 @@ def rank(legs: Legs, text: str, vector: Vectors, k: int, dense: bool, words: boo
         _add(pool, legs, _by_words(legs, evidence, wanted))
     ranked = [_weigh(legs, rows, vector, evidence, dense) for rows in pool.values()]
     ranked.sort(key=lambda item: (-item.rank_score, item.position))
-    return ranked[:k]
+    known, foreign = legs.lexical.known(text), legs.lexical.foreign(text)
+    return [
+        replace(item, known=known, foreign=foreign, coverage=_coverage(legs, item, evidence))
+        for item in ranked[:k]
+    ]
+
+
+def _coverage(legs: Legs, item: Ranked, evidence: Evidence | None) -> float:
+    return legs.lexical.coverage(int(legs.entry_of[item.position]), evidence) if evidence else 0.0
 
 
 def _add(pool: dict[int, list[int]], legs: Legs, rows: Sequence[int]) -> None:
@@ -125,14 +134,16 @@ def _by_words(legs: Legs, evidence: Evidence, wanted: int) -> list[int]:
     scores = evidence.rows
 
     def fetch(n: int) -> list[int]:
-        best = np.argpartition(-scores, n)[:n] if n < len(scores) else np.arange(len(scores))
-        best = best[np.lexsort((best, -scores[best]))]
-        return [int(row) for row in best if scores[row] > 0]
+        least = np.partition(scores, -n)[-n] if n < len(scores) else 0
+        best = np.flatnonzero((scores >= least) & (scores > 0))
+        return [int(row) for row in best[np.argsort(-scores[best], kind="stable")][:n]]
 
     return _first_per_entry(fetch, legs.entry_of, wanted)
 
 
-def _first_per_entry(fetch: Callable[[int], list[int]], entry_of: NDArray[np.int32], wanted: int) -> list[int]:
+def _first_per_entry(
+    fetch: Callable[[int], list[int]], entry_of: NDArray[np.int32], wanted: int
+) -> list[int]:
     """Take the best row of each of the best entries; `fetch(n)` gives the n best rows."""
     asked = 4 * wanted
     while True:
@@ -145,7 +156,9 @@ def _first_per_entry(fetch: Callable[[int], list[int]], entry_of: NDArray[np.int
         asked *= 4
 
 
-def _weigh(legs: Legs, rows: Sequence[int], vector: Vectors, evidence: Evidence | None, dense: bool) -> Ranked:
+def _weigh(
+    legs: Legs, rows: Sequence[int], vector: Vectors, evidence: Evidence | None, dense: bool
+) -> Ranked:
     """Score an entry by the best of the rows that brought it in."""
     cosines = legs.question_vectors[rows] @ vector
     words = evidence.rows[rows] if evidence else np.zeros(len(rows), dtype=np.float32)
@@ -163,7 +176,5 @@ def _weigh(legs: Legs, rows: Sequence[int], vector: Vectors, evidence: Evidence 
         rank_score=total + (ANSWER_WEIGHT * answer if dense else 0.0),
         answer=answer,
         words=float(words[at]),
-        coverage=legs.lexical.coverage(entry, evidence),
-        known=evidence.known,
         legs="dense+lexical" if dense else "lexical",
     )

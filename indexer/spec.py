@@ -44,6 +44,12 @@ def known(package: ModuleType, spec: Spec, what: str) -> str:
     return spec.name
 
 
+def refuse_argument(name: str, argument: str) -> None:
+    """Refuse an argument to a name that takes none."""
+    if argument:
+        raise UserError(f"{name} takes no argument, found {argument!r}. Type: {name}")
+
+
 def options(spec: Spec, function: Callable[..., Any]) -> dict[str, Any]:
     """Turn the spec's options into the function's keyword-only arguments, typed as it declares them."""
     accepted = {
@@ -51,7 +57,7 @@ def options(spec: Spec, function: Callable[..., Any]) -> dict[str, Any]:
         for name, parameter in inspect.signature(function).parameters.items()
         if parameter.kind is parameter.KEYWORD_ONLY
     }
-    for key in spec.options.keys() - accepted.keys():
+    for key in sorted(spec.options.keys() - accepted.keys()):
         names = ", ".join(sorted(accepted)) or "none"
         raise UserError(f"{spec.name} has no option {key!r}: its options are {names}.")
     return {key: _typed(spec.name, key, value, accepted[key]) for key, value in spec.options.items()}

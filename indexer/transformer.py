@@ -3,9 +3,10 @@
 Importing this module loads torch; serving does not need it (see `indexer.onnx`).
 """
 
+import json
 from pathlib import Path
+from typing import Any
 
-import torch
 from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
@@ -33,19 +34,24 @@ class BertEncoder(nn.Module):
     def limit(self) -> int:
         """Give the longest text, in tokens, that the checkpoint has positions for."""
         positions = getattr(self.model.config, "max_position_embeddings", None) or 512
-        # RoBERTa counts positions from its padding id, so a few of them are never used.
-        offset = (self.model.config.pad_token_id or 0) + 1 if "roberta" in self.model.config.model_type else 0
-        return int(min(positions - offset, self.tokenizer.model_max_length))
+        # RoBERTa and its kin count positions from their padding id, so the first few are never used.
+        table = getattr(getattr(self.model, "embeddings", None), "position_embeddings", None)
+        padding = getattr(table, "padding_idx", None)
+        unused = 0 if padding is None else padding + 1
+        return int(min(positions - unused, self.tokenizer.model_max_length))
 
     def fingerprint(self) -> str:
         """Hash the weights and the tokenizer."""
-        return fingerprint.of_weights(self.model.state_dict(), self.tokenizer.backend_tokenizer.to_str())
+        return fingerprint.of_weights(
+            self.model.state_dict(), tokenizer_text(self.tokenizer.backend_tokenizer)
+        )
 
 
 def load_bert(name: str, pooling: Pooling = "mean") -> BertEncoder:
     """Open a checkpoint by folder or hub name, from this machine's cache where it is there."""
+    name = local(name)
     progress = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         model = AutoModel.from_pretrained(name)
         tokenizer = AutoTokenizer.from_pretrained(name)
@@ -53,17 +59,31 @@ def load_bert(name: str, pooling: Pooling = "mean") -> BertEncoder:
         raise UserError(unavailable(name)) from error
     finally:
         if progress:
-            logging.enable_progress_bar()
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
     if not getattr(tokenizer, "is_fast", False):
-        raise UserError(f"{name}: its tokenizer has no tokenizer.json, which serving needs. Choose another model.")
+        raise UserError(
+            f"{name}: its tokenizer has no tokenizer.json, which serving needs. Choose another model."
+        )
     return BertEncoder(model.eval(), tokenizer, pooling)
+
+
+def local(name: str) -> str:
+    """Give a folder's whole path, which holds wherever a program is started; a hub name stays as it is."""
+    folder = Path(name).expanduser()
+    return str(folder.resolve()) if folder.exists() else name
+
+
+def tokenizer_text(tokenizer: Any) -> str:
+    """Write a tokenizer as text, without the lengths that its last caller left in it."""
+    settings = json.loads(tokenizer.to_str())
+    return json.dumps({**settings, "truncation": None, "padding": None}, sort_keys=True)
 
 
 def unavailable(name: str) -> str:
     """Say what to do about a model that cannot be opened."""
-    if Path(name).expanduser().exists():
-        return f"{name}: this folder holds no model that transformers can open (config.json, weights, tokenizer)."
+    if Path(name).exists():
+        return f"{name}: no model that transformers can open is in this folder (config, weights, tokenizer)."
     return (
-        f"model {name!r} is not on this machine and could not be fetched. With a network, check the name and run "
-        f"again; without one, copy its folder here and give the path: bert:PATH/TO/FOLDER."
+        f"model {name!r} is not on this machine and could not be fetched. With a network, check the name and "
+        f"run again; without one, copy its folder here and give the path: bert:PATH/TO/FOLDER."
     )

@@ -10,7 +10,7 @@ WORD = re.compile(r"[^\W_]+")
 HANGUL = re.compile(r"[가-힣ㄱ-ㅎㅏ-ㅣ]")  # syllables, and the letters typed alone as in ㅠㅠ
 # What a Korean question ends in, and the particles that follow a noun: glued to the stem, they say little.
 ENDING = re.compile(
-    r"(?:으?려고요?|으?려면요?|싶어요|싶은데요?|싶습니다|하나요|되나요|있나요|없나요|인가요|은가요|는가요|건가요|나요|을까요|까요|"
+    r"(?:하려고요?|하려면요?|으?려고요?|으?려면요?|싶어요|싶은데요?|싶습니다|하나요|되나요|있나요|없나요|인가요|은가요|는가요|건가요|나요|을까요|까요|"
     r"했어요|됐어요|었어요|았어요|어요|아요|해요|돼요|되요|에요|예요|세요|셔요|습니다|입니다|합니다|됩니다|니다|습니까|입니까|니까|"
     r"는데요?|은데요?|인데요?|네요|군요|지요|죠|건지|는지|은지|인지|라고요?|다고요?|면서|으면|하면|되면|해서|어서|아서|"
     r"하는|되는|하고|되고|해줘|주세요|하게|해야|해도|하기|하려|할|될|요)$"
@@ -49,7 +49,7 @@ def terms(text: str) -> list[str]:
 
 
 def stem(word: str) -> str:
-    """Cut the endings and the particle off a Korean word: 환불받을 -> 환불받을, 강의에서는 -> 강의."""
+    """Cut the endings and the particle off a Korean word: 강의에서는 -> 강의, 취소하려면 -> 취소."""
     for _ in range(2):
         word = ENDING.sub("", word) or word
     bare = PARTICLE.sub("", word)

@@ -8,7 +8,7 @@ from types import FrameType
 from typing import Any
 
 import click
-import waitress  # type: ignore[import-untyped]
+import waitress
 
 from indexer.command import Commands
 from indexer.errors import UserError
@@ -69,7 +69,7 @@ def advice(error: OSError | ValueError, host: str, port: int) -> str:
     code = getattr(error, "errno", None)
     if code == errno.EADDRINUSE:
         other = port + 1 if port < 65535 else 8000
-        return f"port {port} on {host} is in use by another program; type: web serve --port {other}"
+        return f"port {port} on {host} is in use by another program; type: web serve --port {other} (or: make run PORT={other})"
     if code == errno.EACCES:
         return f"port {port} may not be used without more rights; type: web serve --port 8000"
     return f"cannot listen on {host}: {error}; type: web serve --host 127.0.0.1"

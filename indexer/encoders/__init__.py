@@ -1,14 +1,16 @@
 """Encoders: from texts to vectors, one file each; the file's name is the spec's name.
 
-A file offers two functions. `prepare(folder, argument, texts, *, options) -> fingerprint` writes into a folder
-all that serving needs (a trained table, an exported graph); `load(folder)` opens it again, as light as it can.
+A file offers two functions. `prepare(folder, argument, texts, *, options) -> fingerprint` writes into a
+folder all that serving needs (a trained table, an exported graph); `load(folder)` opens it again, lightly.
 """
 
 import sys
 import tempfile
+import weakref
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from shutil import rmtree
 from types import ModuleType
 from typing import Protocol
 
@@ -35,9 +37,7 @@ def prepare_encoder(spec: str, texts: Sequence[str], folder: Path) -> str:
     parsed = specs.parse(spec)
     module = _module(parsed)
     folder.mkdir(parents=True, exist_ok=True)
-    fingerprint: str = module.prepare(
-        folder, parsed.argument, texts, **specs.options(parsed, module.prepare)
-    )
+    fingerprint: str = module.prepare(folder, parsed.argument, texts, **specs.options(parsed, module.prepare))
     return fingerprint
 
 
@@ -51,7 +51,9 @@ def load_encoder(spec: str, texts: Sequence[str] = ()) -> Encoder:
     """Prepare and open an encoder without an index; word encoders and tfidf learn from `texts`."""
     folder = Path(tempfile.mkdtemp(prefix="encoder-"))
     prepare_encoder(spec, texts, folder)
-    return open_encoder(spec, folder)
+    encoder = open_encoder(spec, folder)
+    weakref.finalize(encoder, rmtree, folder, ignore_errors=True)
+    return encoder
 
 
 def check_spec(spec: str) -> None:

@@ -14,6 +14,8 @@ def prepare(
     """Export the checkpoint for serving."""
     if not argument:
         raise UserError("bert needs a model: bert:klue/bert-base, or a folder, bert:runs/my-model.")
+    if max_tokens < 3:
+        raise UserError(f"bert?max_tokens={max_tokens}: [CLS] and [SEP] take two, so it is at least 3.")
     from indexer.transformer import load_bert
 
     encoder = load_bert(argument, pooling)

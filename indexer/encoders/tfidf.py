@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from indexer import fingerprint
 from indexer.errors import UserError
+from indexer.spec import refuse_argument
 from indexer.vectors import Vectors, unit
 
 WEIGHTS, SETTINGS = "idf.npy", "tfidf.json"
@@ -38,6 +39,7 @@ def prepare(
     folder: Path, argument: str, texts: Sequence[str], *, dim: int = 2048, min_n: int = 2, max_n: int = 4
 ) -> str:
     """Weigh the n-grams of the corpus."""
+    refuse_argument("tfidf", argument)
     if dim < 1 or not 1 <= min_n <= max_n:
         raise UserError("tfidf: dim is at least 1, and 1 <= min_n <= max_n.")
     settings = {"dim": dim, "min_n": min_n, "max_n": max_n}

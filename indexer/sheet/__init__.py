@@ -7,8 +7,8 @@ from pathlib import Path
 
 from indexer.errors import UserError
 from indexer.finding import Finding
-from indexer.sheet.decode import decode
 from indexer.sheet.delimited import read_delimited
+from indexer.sheet.encoding import decode
 from indexer.sheet.jsonl import json_form, read_json_lines, read_json_list
 from indexer.sheet.table import Line, Table
 from indexer.sheet.workbook import read_workbook

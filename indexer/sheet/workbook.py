@@ -8,9 +8,6 @@ from io import BytesIO
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
-import openpyxl  # type: ignore[import-untyped]
-from openpyxl.utils import range_boundaries  # type: ignore[import-untyped]
-
 from indexer.errors import UserError
 
 Grid = list[list[str]]
@@ -24,15 +21,14 @@ _NUMBER = re.compile(
 
 def read_workbook(data: bytes, name: str) -> tuple[Grid, list[str]]:
     """Give the cells of the first visible sheet with data, and the names of others with data."""
+    import openpyxl  # type: ignore[import-untyped]  # late: every start of the bot would pay for it
+
     _refuse_other_archives(data, name)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # openpyxl warns of styles and extensions, which hold no text
             book = openpyxl.load_workbook(BytesIO(data), read_only=True, data_only=True)
-            try:
-                return _first_with_data(book)
-            finally:
-                book.close()
+            return _first_with_data(book)
     except Exception as error:  # a damaged workbook can fail anywhere in openpyxl
         raise UserError(
             f"{name}: the workbook is damaged ({error}); open it in Excel and save it again"
@@ -90,6 +86,8 @@ def _fill_merged(grid: Grid, sheet: Any) -> None:
 
 
 def _merged_ranges(sheet: Any) -> Iterator[tuple[int, int, int, int]]:
+    from openpyxl.utils import range_boundaries  # type: ignore[import-untyped]
+
     with sheet._get_source() as source:  # openpyxl does not tell of merged cells when it streams
         xml = source.read()
     below = xml[xml.rfind(b"sheetData>") :]

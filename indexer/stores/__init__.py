@@ -16,7 +16,10 @@ class VectorStore(Protocol):
     """Finds the rows with the highest inner product."""
 
     def search(self, queries: Vectors, k: int) -> tuple[Scores, Positions]:
-        """Give the k best rows of each query, best first; equal scores by position; -1 fills up."""
+        """Give the k best rows of each query, best first; equal scores by position.
+
+        Where there are fewer rows, position -1 and score -inf fill up.
+        """
         ...
 
 
@@ -33,4 +36,8 @@ def open_store(name: str, folder: Path) -> VectorStore:
 
 def check_store(name: str) -> str:
     """Refuse an unknown store with the list of the right ones."""
-    return specs.known(sys.modules[__name__], specs.parse(name), "store")
+    parsed = specs.parse(name)
+    known = specs.known(sys.modules[__name__], parsed, "store")
+    specs.refuse_argument(known, parsed.argument)
+    specs.options(parsed, import_module(f"indexer.stores.{known}").build)
+    return known

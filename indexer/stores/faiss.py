@@ -1,4 +1,4 @@
-"""FAISS, inner product over unit rows: exact while that is quick, cells far above (Douze et al., arXiv:2401.08281)."""
+"""FAISS, inner product over unit rows: exact while quick, cells above (Douze et al., arXiv:2401.08281)."""
 
 import math
 from pathlib import Path
@@ -9,10 +9,10 @@ import numpy as np
 from indexer.vectors import Positions, Scores, Vectors
 
 FILE = "store.faiss"
-# Measured on two cores with 384 dimensions (benchmarks/stores.py): up to EXACT_ROWS the exact scan takes about
-# a millisecond; half precision then halves that at recall 1.00 and builds in a second; above SCAN_ROWS a scan
-# takes longer than the encoder, and cells (inverted lists) answer in a fraction of a millisecond. A graph (HNSW)
-# was no choice: it took six times as long to build as the cells and found less.
+# Measured on two cores with 384 dimensions (benchmarks/stores.py): up to EXACT_ROWS the exact scan takes
+# about a millisecond; half precision then halves that at recall 1.00 and builds in a second; above SCAN_ROWS
+# a scan takes longer than the encoder, and cells (inverted lists) answer in a fraction of a millisecond. A
+# graph (HNSW) was no choice: it took six times as long to build as the cells and found less.
 EXACT_ROWS = 20_000
 SCAN_ROWS = 200_000
 PROBED = 32  # cells searched
@@ -27,7 +27,9 @@ class FaissStore:
     def search(self, queries: Vectors, k: int) -> tuple[Scores, Positions]:
         """Give the k best rows of each query, best first."""
         scores, positions = self.index.search(np.ascontiguousarray(queries, dtype=np.float32), k)
-        return scores, positions
+        scores = np.where(positions < 0, -np.inf, scores).astype(np.float32)
+        order = np.lexsort((positions, -scores))  # FAISS gives equal scores in the order of its heap
+        return np.take_along_axis(scores, order, axis=1), np.take_along_axis(positions, order, axis=1)
 
 
 def build(vectors: Vectors, folder: Path) -> None:
@@ -47,7 +49,7 @@ def load(folder: Path) -> FaissStore:
 
     # One query is too little work to share: waking the second thread costs more than it saves.
     faiss.omp_set_num_threads(1)
-    index = faiss.read_index(str(folder / FILE), faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
+    index = faiss.read_index(str(folder / FILE), faiss.IO_FLAG_MMAP_IFC | faiss.IO_FLAG_READ_ONLY)
     if hasattr(index, "nprobe"):
         index.nprobe = PROBED
     return FaissStore(index)

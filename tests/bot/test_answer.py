@@ -19,7 +19,9 @@ def bot(small, tmp_path):
 def test_a_stored_question_is_answered_verbatim(bot):
     answer = bot.answer("how do i get a REFUND")
     assert (answer.decision, answer.text) == ("answer", "Ask within 7 days.")
-    assert [(s.id, s.entry, s.url) for s in answer.sources] == [("r1", "refund", "https://example.com/refund")]
+    assert [(s.id, s.entry, s.url) for s in answer.sources] == [
+        ("r1", "refund", "https://example.com/refund")
+    ]
     assert answer.confidence > 0.9
     assert answer.trace["generation"] == 1
 
@@ -43,12 +45,21 @@ def test_an_answer_names_as_many_sources_as_it_gives(bot, decision, given):
 
 
 def test_the_json_has_the_contracts_keys(bot):
-    assert list(bot.answer("refund").to_dict()) == ["decision", "text", "confidence", "candidates", "sources", "trace"]
+    assert list(bot.answer("refund").to_dict()) == [
+        "decision",
+        "text",
+        "confidence",
+        "candidates",
+        "sources",
+        "trace",
+    ]
 
 
 def test_a_rebuilt_index_is_taken_up_with_the_next_message(bot, small, tmp_path):
     assert bot.answer("reset password").text == "Press Forgot password."
-    small.write_text(small.read_text("utf-8").replace("Press Forgot password.", "Ask an admin."), encoding="utf-8")
+    small.write_text(
+        small.read_text("utf-8").replace("Press Forgot password.", "Ask an admin."), encoding="utf-8"
+    )
     build_index(small, tmp_path / "index", "tfidf?dim=256")
     answer = bot.answer("reset password")
     assert (answer.text, answer.trace["generation"]) == ("Ask an admin.", 2)
@@ -78,7 +89,10 @@ def test_settings_come_from_the_environment():
         Settings.from_environment({"MUNDAP_PORT": "abc"})
 
 
-@pytest.mark.parametrize("message", ["", " ", "\x00", "?", "ㅋㅋㅋ", "😀", "a" * 5000, "\u200b", "환" * 3000, "' OR 1=1 --", "\ud800"])
+@pytest.mark.parametrize(
+    "message",
+    ["", " ", "\x00", "?", "ㅋㅋㅋ", "😀", "a" * 5000, "\u200b", "환" * 3000, "' OR 1=1 --", "\ud800"],
+)
 def test_any_message_gets_a_decision(bot, message):
     assert bot.answer(message).decision in ("answer", "choose", "abstain")
 

@@ -34,7 +34,9 @@ def test_a_number_picks_what_was_offered(index, monkeypatch):
     from indexer.confidence import Judgement, judge
 
     monkeypatch.setattr(
-        answers, "judge", lambda text, found: judge(text, found) if found[0].exact else Judgement(0.4, 0.6, "choose", "")
+        answers,
+        "judge",
+        lambda text, found: judge(text, found) if found[0].exact else Judgement(0.4, 0.6, "choose", ""),
     )
     outcome = CliRunner().invoke(main, ["chat", "--index", index], input="password\n1\n\n")
     assert outcome.exit_code == 0

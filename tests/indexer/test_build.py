@@ -58,10 +58,14 @@ def test_only_changed_texts_are_encoded(small, tmp_path, monkeypatch):
 
         def encode(self, texts):
             seen.extend(texts)
-            counts = np.array([[text.casefold().count(chr(97 + i)) for i in range(26)] for text in texts], dtype=np.float32)
+            counts = np.array(
+                [[text.casefold().count(chr(97 + i)) for i in range(26)] for text in texts], dtype=np.float32
+            )
             return counts.reshape(len(texts), 26)
 
-    monkeypatch.setattr(building, "prepare_encoder", lambda spec, texts, folder: folder.mkdir(parents=True) or "letters")
+    monkeypatch.setattr(
+        building, "prepare_encoder", lambda spec, texts, folder: folder.mkdir(parents=True) or "letters"
+    )
     monkeypatch.setattr(building, "open_encoder", lambda spec, folder: Letters())
     make(small, tmp_path / "index")
     assert len(set(seen)) == 6 + 4 + 1  # questions, answers, probe
@@ -89,7 +93,10 @@ def test_after_edits_rankings_equal_a_full_rebuild(small, tmp_path):
 
 def test_the_last_two_generations_are_kept_and_older_ones_go(small, tmp_path):
     for number in range(4):
-        small.write_text(small.read_text("utf-8") + f"x{number},x{number},question {number} new,answer {number},en,\n", "utf-8")
+        small.write_text(
+            small.read_text("utf-8") + f"x{number},x{number},question {number} new,answer {number},en,\n",
+            "utf-8",
+        )
         make(small, tmp_path / "index")
     index = Index.open(tmp_path / "index")
     assert index.facts.generation == 4
@@ -149,7 +156,12 @@ def test_a_half_written_index_is_named(small, tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("{", "cannot be read"), ("[]", "cannot be read"), ('{"format": 99}', "format 99"), ('{"format": 1}', "not a manifest")],
+    [
+        ("{", "cannot be read"),
+        ("[]", "cannot be read"),
+        ('{"format": 99}', "format 99"),
+        ('{"format": 2}', "not a manifest"),
+    ],
 )
 def test_a_foreign_manifest_is_named_and_a_build_replaces_it(small, tmp_path, content, message):
     make(small, tmp_path / "index")

@@ -51,7 +51,9 @@ def test_search_text_shows_korean(index):
 
 
 def test_evaluate_one_index_and_several(index, tmp_path):
-    (tmp_path / "q.csv").write_text("id,text,lang\n1,How do I get a refund?,en\n2,weather,en\n3,수료증,ko\n", encoding="utf-8")
+    (tmp_path / "q.csv").write_text(
+        "id,text,lang\n1,How do I get a refund?,en\n2,weather,en\n3,수료증,ko\n", encoding="utf-8"
+    )
     (tmp_path / "r.csv").write_text("query,document,relevance\n1,r2,1\n3,k2,1\n", encoding="utf-8")
     judged = ["--queries", tmp_path / "q.csv", "--qrels", tmp_path / "r.csv"]
     one = json.loads(run("evaluate", "--index", index, *judged, "--json").stdout)
@@ -70,13 +72,20 @@ def test_check_exits_with_1_where_a_row_needs_mending(small, tmp_path):
     outcome = run("check", small, "--json")
     assert outcome.exit_code == 1
     findings = json.loads(outcome.stdout)["findings"]
-    assert [(item["kind"], item["row"]) for item in findings if item["severity"] == "mend"] == [("empty-question", 8)]
+    assert [(item["kind"], item["row"]) for item in findings if item["severity"] == "mend"] == [
+        ("empty-question", 8)
+    ]
     assert "8" in run("check", small, "--lang", "ko").stdout
 
 
 def test_info_and_verify(index):
     facts = json.loads(run("info", "--index", index, "--json").stdout)
-    assert (facts["rows"], facts["entries"], facts["encoder"], facts["languages"]) == (6, 4, SPEC, {"ko": 2, "en": 4})
+    assert (facts["rows"], facts["entries"], facts["encoder"], facts["languages"]) == (
+        6,
+        4,
+        SPEC,
+        {"ko": 2, "en": 4},
+    )
     assert "encoder" in run("info", "--index", index).stdout
     whole = run("verify", "--index", index)
     assert whole.exit_code == 0

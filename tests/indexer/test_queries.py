@@ -20,13 +20,20 @@ def test_csv_with_more_columns(tmp_path):
     qrels = write(tmp_path / "r.csv", "query,document,relevance\na,r1,1\na,r2,0\nc,r2,0\n")
     a, b, c = read_queries(queries, qrels)
     assert (a.id, a.text, dict(a.relevance), a.fields) == ("a", "환불?", {"r1": 1, "r2": 0}, {"lang": "ko"})
-    assert (a.on_topic, b.on_topic, c.on_topic) == (True, False, False)  # relevance 0: judged and not relevant
+    assert (a.on_topic, b.on_topic, c.on_topic) == (
+        True,
+        False,
+        False,
+    )  # relevance 0: judged and not relevant
 
 
 def test_trec_qrels(tmp_path):
     queries = write(tmp_path / "q.tsv", "id\ttext\n1\tone\n2\ttwo\n")
     qrels = write(tmp_path / "qrels.txt", "1 0 r1 2\n1 0 r2 0\n2 0 r3 1\n")
-    assert [dict(query.relevance) for query in read_queries(queries, qrels)] == [{"r1": 2, "r2": 0}, {"r3": 1}]
+    assert [dict(query.relevance) for query in read_queries(queries, qrels)] == [
+        {"r1": 2, "r2": 0},
+        {"r3": 1},
+    ]
 
 
 def test_beir_folder(tmp_path):
@@ -37,9 +44,15 @@ def test_beir_folder(tmp_path):
 
 
 def test_packs_name_entries_and_convert_to_rows(tmp_path):
-    lines = [{"qid": 7, "query": "one", "groups": [4], "oos": False}, {"qid": 8, "query": "two", "groups": [], "oos": True}]
+    lines = [
+        {"qid": 7, "query": "one", "groups": [4], "oos": False},
+        {"qid": 8, "query": "two", "groups": [], "oos": True},
+    ]
     found = read_queries(write(tmp_path / "q.jsonl", "\n".join(map(json.dumps, lines))))
-    assert [(query.id, query.by_entry, query.on_topic) for query in found] == [("7", True, True), ("8", False, False)]
+    assert [(query.id, query.by_entry, query.on_topic) for query in found] == [
+        ("7", True, True),
+        ("8", False, False),
+    ]
     # Row 4 belongs to another entry than group 4: names of rows and of entries must not be mixed up.
     rows = [Row("4", "9", "q", "a"), Row("5", "4", "q", "a")]
     write_queries(of_rows(found, rows), tmp_path / "out")
@@ -53,7 +66,11 @@ def test_packs_name_entries_and_convert_to_rows(tmp_path):
         ("id,text\n", "query,document,relevance\n", "holds no queries"),
         ("id,text\n1,\n", "query,document,relevance\n", "row 2: a query needs id and text"),
         ("id,text\n1,one\n", "", "is empty"),
-        ("id,text\n1,one\n", "query,document,relevance\n1,r1,yes\n", "row 2: expected query, document, relevance"),
+        (
+            "id,text\n1,one\n",
+            "query,document,relevance\n1,r1,yes\n",
+            "row 2: expected query, document, relevance",
+        ),
         ("id,text\n1,one\n", "query,document,relevance\nx,r1,1\n", "judges none of the queries"),
     ],
 )

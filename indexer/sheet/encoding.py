@@ -3,8 +3,6 @@
 import codecs
 import re
 
-from charset_normalizer import from_bytes
-
 from indexer.errors import UserError
 
 _MARKS = (
@@ -54,25 +52,24 @@ def _unmarked_utf16(data: bytes) -> str | None:
 
 
 def _legacy(data: bytes, utf8: UnicodeDecodeError, name: str) -> tuple[str, str]:
-    damaged = _mostly_utf8(data)
     failed = utf8
-    if not damaged:
+    if not _mostly_utf8(data[max(0, utf8.start - _SAMPLE) : utf8.start + _SAMPLE]):
         try:
             text = data.decode("cp949")
             if _korean(text):
                 return text, "cp949"
         except UnicodeDecodeError as error:
-            failed = max(utf8, error, key=lambda e: e.start)  # who got further was nearer the truth
+            failed = error
         if found := _western(data) or _east_asian(data):
             return found
     raise _unreadable(data, failed, failed.encoding, "are neither UTF-8 nor CP949", name)
 
 
-def _mostly_utf8(data: bytes) -> bool:
+def _mostly_utf8(around: bytes) -> bool:
     """Tell UTF-8 with a few broken bytes from another encoding."""
-    text = data[:_SAMPLE].decode("utf-8", "replace")
+    text = around.decode("utf-8", "replace")
     broken = text.count("\ufffd")
-    return sum(not c.isascii() for c in text) - broken > broken
+    return sum(not c.isascii() for c in text) > 2 * broken
 
 
 def _korean(text: str) -> bool:
@@ -97,6 +94,8 @@ def _western(data: bytes) -> tuple[str, str] | None:
 
 def _east_asian(data: bytes) -> tuple[str, str] | None:
     """Ask charset-normalizer, and believe only Japanese or Chinese without a doubt: elsewhere it guesses."""
+    from charset_normalizer import from_bytes  # late: few files need it
+
     best = from_bytes(data[: data.rfind(b"\n", 0, _SAMPLE) + 1] or data).best()
     if best is None or best.encoding not in _EAST_ASIAN or best.chaos:
         return None
