@@ -36,9 +36,7 @@ def main(queries: str = "data/queries.csv", qrels: str = "data/qrels.csv") -> No
     for leg, (retrieval, lang) in FITS.items():
         with tempfile.TemporaryDirectory() as folder:
             build_index("data/qa.csv", Path(folder) / "index", retrieval=retrieval)
-            results = run_queries(
-                Index.open(Path(folder) / "index"), [q for q in asked if lang in q.fields["lang"]]
-            )
+            results = run_queries(Index.open(Path(folder) / "index"), [q for q in asked if lang in q.fields["lang"]])
         fit(leg, [r for r in results if r.candidates and not r.candidates[0].exact])
 
 
@@ -60,9 +58,7 @@ def fit(leg: str, share: Sequence[Result]) -> None:
 def held_out(found: NDArray[np.float64], target: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Predict each message by a model that did not see it, (shuffles, messages)."""
     folds = [StratifiedKFold(10, shuffle=True, random_state=seed) for seed in range(SHUFFLES)]
-    return np.array(
-        [cross_val_predict(model(), found, target, cv=cv, method="predict_proba")[:, 1] for cv in folds]
-    )
+    return np.array([cross_val_predict(model(), found, target, cv=cv, method="predict_proba")[:, 1] for cv in folds])
 
 
 def model() -> Pipeline:
@@ -113,9 +109,7 @@ def report(
             "ece on topic": np.array([ece(held[here], on_topic[here]) for held in topics]),
             "ece right": np.array([ece(held[here], right[here]) for held in rights]),
         }
-        print(
-            f"  {lang}: " + ", ".join(f"{name} {f.mean():.3f} ±{f.std():.3f}" for name, f in figures.items())
-        )
+        print(f"  {lang}: " + ", ".join(f"{name} {f.mean():.3f} ±{f.std():.3f}" for name, f in figures.items()))
 
 
 def ece(predicted: NDArray[np.float64], target: NDArray[np.bool_]) -> float:

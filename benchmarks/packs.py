@@ -29,16 +29,15 @@ MODES = ("dense", "lexical", "hybrid")
 
 def main() -> None:
     """Print a line for each pack and way of retrieval."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", default=PACKS)
     parser.add_argument("--packs", type=Path, default=Path("../shared/data"))
     parser.add_argument("--encoder", default="minilm")
     parser.add_argument("--split", default="dev", choices=["dev", "test"])
     arguments = parser.parse_args()
     print(
-        f"{'pack':18} {'retrieval':8} {'queries':>7} {'R@1':>6} {'R@5':>6} {'MRR@10':>6} {'off topic':>9} {'served':>6} {'refused':>7}"
+        f"{'pack':18} {'retrieval':8} {'queries':>7} {'R@1':>6} {'R@5':>6} {'MRR@10':>6} "
+        f"{'off topic':>9} {'served':>6} {'refused':>7}"
     )
     for name in arguments.names:
         with tempfile.TemporaryDirectory() as folder:
@@ -62,9 +61,7 @@ def parts(name: str, results: Sequence[Result]) -> list[tuple[str, list[Result]]
     """Split our own messages by language."""
     if name != "own":
         return [(name, list(results))]
-    return [
-        (f"own lang={lang}", [r for r in results if r.query.fields["lang"] == lang]) for lang in ("en", "ko")
-    ]
+    return [(f"own lang={lang}", [r for r in results if r.query.fields["lang"] == lang]) for lang in ("en", "ko")]
 
 
 def line(name: str, mode: str, results: Sequence[Result]) -> str:

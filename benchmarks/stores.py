@@ -35,9 +35,7 @@ def made(rows: int) -> tuple[np.ndarray, np.ndarray]:
     centres = numbers.standard_normal((max(10, rows // 50), DIM))
     vectors = centres[numbers.integers(len(centres), size=rows)] + 0.6 * numbers.standard_normal((rows, DIM))
     queries = vectors[numbers.integers(rows, size=QUERIES)] + 0.4 * numbers.standard_normal((QUERIES, DIM))
-    return tuple(
-        (m / np.linalg.norm(m, axis=1, keepdims=True)).astype(np.float32) for m in (vectors, queries)
-    )
+    return tuple((m / np.linalg.norm(m, axis=1, keepdims=True)).astype(np.float32) for m in (vectors, queries))
 
 
 def measure(kind: str, vectors: np.ndarray, queries: np.ndarray, exact: np.ndarray) -> str:

@@ -14,17 +14,26 @@ import tempfile
 import time
 from pathlib import Path
 
-NOUNS = (
-    "refund invoice certificate password lesson deadline coupon teacher subtitle account receipt quiz".split()
-)
-KOREAN = "환불 영수증 수료증 비밀번호 강의 마감 쿠폰 선생님 자막 계정 결제 퀴즈".split()
+NOUNS = [
+    "refund",
+    "invoice",
+    "certificate",
+    "password",
+    "lesson",
+    "deadline",
+    "coupon",
+    "teacher",
+    "subtitle",
+    "account",
+    "receipt",
+    "quiz",
+]
+KOREAN = ["환불", "영수증", "수료증", "비밀번호", "강의", "마감", "쿠폰", "선생님", "자막", "계정", "결제", "퀴즈"]
 
 
 def main() -> None:
     """Print one line for each sheet."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sheets", nargs="*", type=Path)
     parser.add_argument("--rows", type=int, default=100_000, help="size of the generated sheet; 0 for none")
     parser.add_argument("--encoder", default="minilm")
@@ -34,7 +43,8 @@ def main() -> None:
         if arguments.rows:
             sheets.append(generated(Path(folder) / f"generated-{arguments.rows}.csv", arguments.rows))
         print(
-            f"{'sheet':28} {'rows':>7} {'check s':>8} {'build s':>8} {'rebuild s':>9} {'open s':>7} {'p50 ms':>7} {'MB':>6}"
+            f"{'sheet':28} {'rows':>7} {'check s':>8} {'build s':>8} {'rebuild s':>9} "
+            f"{'open s':>7} {'p50 ms':>7} {'MB':>6}"
         )
         for sheet in sheets:
             print(
@@ -52,9 +62,7 @@ def generated(path: Path, rows: int) -> Path:
         for row in range(rows):
             words = KOREAN if row % 2 else NOUNS
             picked = " ".join(numbers.sample(words, 3))
-            question = (
-                f"{picked} {row}번은 어떻게 하나요?" if row % 2 else f"What about the {picked} number {row}?"
-            )
+            question = f"{picked} {row}번은 어떻게 하나요?" if row % 2 else f"What about the {picked} number {row}?"
             writer.writerow([f"r{row}", question, f"Answer {row}: {picked}."])
     return path
 
@@ -99,9 +107,7 @@ def timed(module: str, *arguments: str, expected: tuple[int, ...] = (0,)) -> flo
     """Run a command in a process of its own; give its seconds."""
     started = time.perf_counter()
     code = f"from {module} import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
     if done.returncode not in expected:
         raise SystemExit(f"{arguments}: exit code {done.returncode}\n{done.stderr[-2000:]}")
     return time.perf_counter() - started

@@ -11,9 +11,7 @@ from indexer.command import Commands, echo_json
 if TYPE_CHECKING:
     from bot.answer import Answer, Bot
 
-INDEX = click.option(
-    "--index", type=click.Path(path_type=Path), help="Folder of the index.  [default: data/index]"
-)
+INDEX = click.option("--index", type=click.Path(path_type=Path), help="Folder of the index.  [default: data/index]")
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -47,9 +45,7 @@ def chat(index: Path | None) -> None:
       bot chat --index data/index
     """
     bot = _open(index)
-    click.echo(
-        "Ask anything. An empty line ends. / 무엇이든 물어보세요. 빈 줄을 입력하면 끝납니다.", err=True
-    )
+    click.echo("Ask anything. An empty line ends. / 무엇이든 물어보세요. 빈 줄을 입력하면 끝납니다.", err=True)
     offered: list[str] = []
     while message := _read():
         if message.isdecimal() and 1 <= int(message) <= len(offered):
@@ -67,9 +63,7 @@ def show(answer: "Answer") -> str:
         lines += [f"  {number}. {source.question}" for number, source in enumerate(answer.sources, 1)]
     if answer.decision == "answer":
         source = answer.sources[0]
-        lines.append(
-            f"[{answer.confidence:.0%} | {source.question}{' | ' + source.url if source.url else ''}]"
-        )
+        lines.append(f"[{answer.confidence:.0%} | {source.question}{' | ' + source.url if source.url else ''}]")
     return "\n".join(lines)
 
 

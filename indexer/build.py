@@ -13,33 +13,26 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
 from filelock import FileLock, Timeout
 
 from indexer import fingerprint, manifest
 from indexer.corpus import Corpus, Row, read_corpus
 from indexer.database import FILE as DATABASE
 from indexer.database import Database
-from indexer.encoders import check_spec, open_encoder, prepare_encoder, reads_hangul
+from indexer.encoders import check_spec, open_encoder, prepare_encoder
 from indexer.errors import UserError
 from indexer.index import (
-    ANSWERS,
-    ENTRIES,
-    LEXICAL,
-    QUESTIONS,
-    VECTORS,
     Index,
     encoder_folder,
     generation_folder,
     remove,
 )
-from indexer.lexical import build_lexical
 from indexer.manifest import Manifest
+from indexer.publish import PROBE, publish, readable, sizes
 from indexer.retrieve import Retrieval
-from indexer.stores import build_store, check_store
+from indexer.stores import check_store
 from indexer.words import has_hangul
 
-PROBE = "How do I get a refund? 환불은 어떻게 받나요?"
 SHARE = 512  # texts encoded between two commits
 Progress = Callable[[int, int], None]  # done, of
 
@@ -90,52 +83,19 @@ def build_index(
 def repair(folder: Path) -> Manifest:
     """Make the caches of a published generation again from the database."""
     facts = manifest.read(folder)
-    with _only_builder(folder):
-        with closing(Database(folder / DATABASE, readonly=False)) as database:
-            rows = database.rows(facts.generation)
-            if len(rows) != facts.rows:
-                raise UserError(
-                    f"{folder}: the database is damaged too. Type: indexer build {facts.sheet} --out {folder}"
-                )
-            _provide_encoder(folder, facts.encoder, [row.question for row in rows])
-            _encode(database, folder, facts, rows, lambda done, of: None)
-            return publish(folder, database, facts, rows)
-
-
-def publish(out: Path, database: Database, facts: Manifest, rows: Sequence[Row]) -> Manifest:
-    """Write a generation's caches, then its manifest."""
-    final = generation_folder(out, facts.generation)
-    partial = final.with_suffix(".partial")
-    remove(partial)
-    encoder = open_encoder(facts.encoder, encoder_folder(out, facts.fingerprint))
-    numbers: dict[str, int] = {}
-    entry_of = np.array([numbers.setdefault(row.entry, len(numbers)) for row in rows], dtype=np.int32)
-    questions, answers = [row.question for row in rows], [row.answer for row in rows]
-    # An entry in two languages has two answers; its first stands for it in the answer leg.
-    firsts = [_readable(answers[at], facts.encoder) for at in np.unique(entry_of, return_index=True)[1]]
-    for folder, texts in ((QUESTIONS, questions), (ANSWERS, firsts)):
-        (partial / folder).mkdir(parents=True)
-        vectors = database.vectors(
-            facts.fingerprint, [fingerprint.of_text(text) for text in texts], encoder.dim
-        )
-        np.save(partial / folder / VECTORS, vectors, allow_pickle=False)
-        build_store(facts.store, vectors, partial / folder)
-    build_lexical(questions, answers, entry_of, partial / LEXICAL)
-    np.save(partial / ENTRIES, entry_of, allow_pickle=False)
-    remove(final)
-    partial.rename(final)
-    probe = [round(float(x), 6) for x in encoder.encode([PROBE])[0]]
-    facts = replace(facts, dim=encoder.dim, probe_vector=probe, files=_files(out, facts))
-    facts.write(out)
-    return facts
+    with _only_builder(folder), closing(Database(folder / DATABASE, readonly=False)) as database:
+        rows = database.rows(facts.generation)
+        if len(rows) != facts.rows:
+            raise UserError(f"{folder}: the database is damaged too. Type: indexer build {facts.sheet} --out {folder}")
+        _provide_encoder(folder, facts.encoder, [row.question for row in rows])
+        _encode(database, folder, facts, rows, lambda done, of: None)
+        return publish(folder, database, facts, rows)
 
 
 def _encode(database: Database, out: Path, facts: Manifest, rows: Sequence[Row], progress: Progress) -> int:
     """Encode the questions and answers that have no vector yet; give how many."""
     known = database.known_vectors(facts.fingerprint)
-    texts = dict.fromkeys(
-        text for row in rows for text in (row.question, _readable(row.answer, facts.encoder))
-    )
+    texts = dict.fromkeys(text for row in rows for text in (row.question, readable(row.answer, facts.encoder)))
     new = {name: text for text in texts if (name := fingerprint.of_text(text)) not in known}
     names = sorted(new, key=lambda name: len(new[name]))  # texts of one length share a batch
     encoder = open_encoder(facts.encoder, encoder_folder(out, facts.fingerprint))
@@ -147,18 +107,13 @@ def _encode(database: Database, out: Path, facts: Manifest, rows: Sequence[Row],
     return len(names)
 
 
-def _readable(answer: str, encoder: str) -> str:
-    """Leave out an answer in a script that the encoder does not know: long, costly, and its vector says nothing."""
-    return "" if has_hangul(answer) and not reads_hangul(encoder) else answer
-
-
 def _provide_encoder(out: Path, spec: str, texts: Sequence[str]) -> str:
     """Prepare an encoder into the index; give its fingerprint."""
     partial = out / "encoders" / "new.partial"
     remove(partial)
     name = prepare_encoder(spec, texts, partial)
     final = encoder_folder(out, name)
-    if not final.exists() or _sizes(final) != _sizes(partial):
+    if not final.exists() or sizes(final) != sizes(partial):
         remove(final)
         partial.rename(final)
     remove(partial)
@@ -196,21 +151,6 @@ def _same(old: Manifest, new: Manifest) -> bool:
     )
 
 
-def _files(out: Path, facts: Manifest) -> dict[str, int]:
-    folders = (generation_folder(out, facts.generation), encoder_folder(out, facts.fingerprint))
-    return {
-        f"{path.relative_to(out)}": size for folder in folders for path, size in _sizes(folder, out).items()
-    }
-
-
-def _sizes(folder: Path, base: Path | None = None) -> dict[Path, int]:
-    return {
-        path if base else path.relative_to(folder): path.stat().st_size
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
 def _old(out: Path) -> Manifest | None:
     """Read the manifest that is there; a damaged or foreign one counts as none."""
     try:
@@ -226,9 +166,7 @@ def _prune(out: Path, database: Database, kept: Sequence[Manifest]) -> None:
     rows = [row for generation in generations for row in database.rows(generation)]
     texts = {text for row in rows for text in (row.question, row.answer, "")}
     database.forget(generations, names, {fingerprint.of_text(text) for text in texts})
-    live = {generation_folder(out, number) for number in generations} | {
-        encoder_folder(out, name) for name in names
-    }
+    live = {generation_folder(out, number) for number in generations} | {encoder_folder(out, name) for name in names}
     for path in [*(out / "generations").iterdir(), *(out / "encoders").iterdir()]:
         if path not in live:
             remove(path)
@@ -246,9 +184,7 @@ def _writable(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(
-            f"{out} cannot be written to ({error.strerror}). Name another folder with --out."
-        ) from error
+        raise UserError(f"{out} cannot be written to ({error.strerror}). Name another folder with --out.") from error
 
 
 @contextmanager

@@ -4,9 +4,8 @@ import re
 import unicodedata
 
 # every space, and what people paste without seeing it: zero widths, marks, the Hangul filler
-BLANK = (
-    " \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f\x85\xa0\xad\u1680\u2028\u2029\u202f\u205f\u2060\u3000\u3164\ufeff"
-    + "".join(map(chr, range(0x2000, 0x2010)))
+BLANK = " \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f\x85\xa0\xad\u1680\u2028\u2029\u202f\u205f\u2060\u3000\u3164\ufeff" + "".join(
+    map(chr, range(0x2000, 0x2010))
 )
 _INVISIBLE = re.compile("[\xad\u200b-\u200f\u2060\ufeff\u3164]")
 _UNUSUAL = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")

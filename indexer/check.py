@@ -119,9 +119,7 @@ def render(corpus: Corpus, findings: Sequence[Finding], lang: Language = "en") -
     """Give the lines for the terminal: what to mend first, by kind, each kind with its fix."""
     words = _WORDS[lang]
     form = ", ".join(part.upper() for part in (corpus.format, corpus.encoding) if part)
-    lines = [
-        words["sheet"].format(path=corpus.path, rows=len(corpus.rows), entries=corpus.entries, form=form)
-    ]
+    lines = [words["sheet"].format(path=corpus.path, rows=len(corpus.rows), entries=corpus.entries, form=form)]
     for severity in ("mend", "note"):
         chosen = [finding for finding in findings if finding.severity == severity]
         if chosen:

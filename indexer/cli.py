@@ -8,16 +8,14 @@ import click
 
 from indexer.command import Commands, echo_json, progress
 from indexer.errors import UserError
+from indexer.shown import line, sentence, summary, table
 
 if TYPE_CHECKING:
-    from indexer.build import Built
     from indexer.index import Index
-    from indexer.retrieve import Candidate, Retrieval
+    from indexer.retrieve import Retrieval
 
 FOLDER = click.Path(path_type=Path)
-INDEX = click.option(
-    "--index", type=FOLDER, default="data/index", show_default=True, help="Folder of the index."
-)
+INDEX = click.option("--index", type=FOLDER, default="data/index", show_default=True, help="Folder of the index.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 COLUMN = click.option(
     "--column", "columns", multiple=True, metavar="NAME=HEADER",
@@ -35,9 +33,7 @@ def main() -> None:
 @main.command()
 @click.argument("sheet", type=FOLDER)
 @click.option("--out", type=FOLDER, default="data/index", show_default=True, help="Folder of the index.")
-@click.option(
-    "--encoder", default="minilm", show_default=True, help="Spec, such as bert:klue/bert-base?pooling=cls."
-)
+@click.option("--encoder", default="minilm", show_default=True, help="Spec, such as bert:klue/bert-base?pooling=cls.")
 @click.option("--store", default="faiss", show_default=True, help="faiss, or flat (exact, in NumPy).")
 @click.option(
     "--retrieval", type=click.Choice(["dense", "lexical", "hybrid"]), default="hybrid", show_default=True,
@@ -69,18 +65,14 @@ def build(
     for finding in built.corpus.skipped[:SHOWN]:
         click.echo(f"row {finding.row}: {finding.message} {finding.fix}", err=True)
     if len(built.corpus.skipped) > SHOWN:
-        click.echo(
-            f"... and {len(built.corpus.skipped) - SHOWN} more rows. Type: indexer check {sheet}", err=True
-        )
-    summary = _summary(built, out)
-    echo_json(summary) if as_json else click.echo(_sentence(summary))
+        click.echo(f"... and {len(built.corpus.skipped) - SHOWN} more rows. Type: indexer check {sheet}", err=True)
+    facts = summary(built, out)
+    echo_json(facts) if as_json else click.echo(sentence(facts))
 
 
 @main.command()
 @click.argument("sheet", type=FOLDER)
-@click.option(
-    "--lang", type=click.Choice(["en", "ko"]), default="en", show_default=True, help="Language of the text."
-)
+@click.option("--lang", type=click.Choice(["en", "ko"]), default="en", show_default=True, help="Language of the text.")
 @COLUMN
 @JSON
 def check(sheet: Path, lang: Any, columns: Sequence[str], as_json: bool) -> None:
@@ -99,8 +91,7 @@ def check(sheet: Path, lang: Any, columns: Sequence[str], as_json: bool) -> None
     if as_json:
         echo_json(to_json(corpus, findings))
     else:
-        for line in render(corpus, findings, lang):
-            click.echo(line)
+        click.echo("\n".join(render(corpus, findings, lang)))
     if any(finding.severity == "mend" for finding in findings):
         raise SystemExit(1)
 
@@ -126,16 +117,12 @@ def search(query: str, index: Path, k: int, as_json: bool) -> None:
     if not found:
         click.echo("Nothing in the sheet is near to that.")
     for rank, candidate in enumerate(found, 1):
-        click.echo(_line(rank, candidate))
+        click.echo(line(rank, candidate))
 
 
 @main.command()
-@click.option(
-    "--index", "indexes", default="data/index", show_default=True, help="Folder, or several with commas."
-)
-@click.option(
-    "--queries", required=True, type=FOLDER, help="CSV (id,text), a pack's JSONL, or a BEIR folder."
-)
+@click.option("--index", "indexes", default="data/index", show_default=True, help="Folder, or several with commas.")
+@click.option("--queries", required=True, type=FOLDER, help="CSV (id,text), a pack's JSONL, or a BEIR folder.")
 @click.option("--qrels", type=FOLDER, help="CSV (query,document,relevance) or TREC.")
 @click.option("--split", help="Only queries whose column split has this value, such as dev or test.")
 @click.option("--by", help="Figures apart for each value of a column, such as lang or kind.")
@@ -156,9 +143,7 @@ def evaluate(
 
     judged = read_queries(queries, qrels)
     if split:
-        judged = [query for query in judged if query.fields.get("split") == split] or _no_split(
-            split, queries
-        )
+        judged = [query for query in judged if query.fields.get("split") == split] or _no_split(split, queries)
     measured = []
     for folder in indexes.split(","):
         opened = _open(Path(folder.strip()))
@@ -178,7 +163,7 @@ def evaluate(
     if as_json:
         echo_json(measured if "," in indexes else measured[0])
     else:
-        click.echo(_table(measured, by))
+        click.echo(table(measured, by))
 
 
 @main.command()
@@ -265,50 +250,3 @@ def _columns(pairs: Sequence[str]) -> dict[str, str]:
 
 def _no_split(split: str, path: Path) -> Any:
     raise UserError(f"{path} has no query whose column split is {split!r}.")
-
-
-def _summary(built: "Built", out: Path) -> dict[str, Any]:
-    facts = built.facts
-    return {
-        "index": str(out),
-        "generation": facts.generation,
-        "rows": facts.rows,
-        "entries": facts.entries,
-        "skipped": len(built.corpus.skipped),
-        "encoded": built.encoded,
-        "changed": built.changed,
-        "encoder": facts.encoder,
-        "store": facts.store,
-        "retrieval": facts.retrieval,
-        "seconds": round(built.seconds, 2),
-    }
-
-
-def _sentence(summary: dict[str, Any]) -> str:
-    what = "{index} (generation {generation}): {rows} rows, {entries} entries".format(**summary)
-    if not summary["changed"]:
-        return f"{what}; already up to date."
-    rows = f", {summary['skipped']} left out" if summary["skipped"] else ""
-    return f"{what}{rows}; {summary['encoded']} questions encoded by {summary['encoder']} in {summary['seconds']} s."
-
-
-def _line(rank: int, candidate: "Candidate") -> str:
-    mark = " =" if candidate.exact else ""
-    return f"{rank}. [{candidate.ranked.score:.3f}{mark}] {candidate.row.question}\n   {candidate.row.answer.splitlines()[0]}"
-
-
-def _table(measured: list[dict[str, Any]], by: str | None) -> str:
-    rows = []
-    for found in measured:
-        parts = {found["index"]: found}
-        if by:
-            parts.update({f"  {by}={value or '-'}": part for value, part in found["by"][by].items()})
-        rows.extend(parts.items())
-    names = [name for name in measured[0] if name not in ("index", "by")]
-    width = max(len(label) for label, _ in rows)
-    lines = [" ".join([" " * width, *(f"{name:>{max(9, len(name))}}" for name in names)])]
-    for label, found in rows:
-        lines.append(
-            " ".join([f"{label:{width}}", *(f"{found[name]:>{max(9, len(name))}}" for name in names)])
-        )
-    return "\n".join(lines)

@@ -24,10 +24,8 @@ class Commands(click.Group):
             raise
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
-            click.echo(
-                f"Error: {where}{error.strerror or error}. Check the path, its rights and the disk.", err=True
-            )
-        ctx.exit(2)
+            click.echo(f"Error: {where}{error.strerror or error}. Check the path, its rights and the disk.", err=True)
+        return ctx.exit(2)
 
 
 def echo_json(value: Any) -> None:

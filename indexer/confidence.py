@@ -13,6 +13,7 @@ from indexer.retrieve import Candidate
 from indexer.words import words
 
 Decision = Literal["answer", "choose", "abstain"]
+Rule = Literal["same-question", "same-question-twice", "nothing-shared", "off-topic", "unsure", "close", "sure"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Judgement:
     probability: float  # that the first candidate is right
     on_topic: float  # that some entry answers the message
     decision: Decision
-    rule: str  # which rule decided, for the trace
+    rule: Rule  # which rule decided, for the trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,7 @@ CLOSE = 0.02  # the lead of the first below which the best two are shown, howeve
 # Printed by benchmarks/fit_confidence.py.
 MODELS: dict[str, Model] = {
     "dense": Model((-3.08, 3.33, 7.95, -2.35), (-2.14, 7.03, 2.08, -3.01), 0.70, 0.50),
-    "lexical": Model(
-        (-4.68, 0.22, 5.82, -2.87, 4.23, 0.39), (-4.05, -0.06, 1.91, -3.49, 5.7, 1.09), 0.72, 0.60
-    ),
+    "lexical": Model((-4.68, 0.22, 5.82, -2.87, 4.23, 0.39), (-4.05, -0.06, 1.91, -3.49, 5.7, 1.09), 0.72, 0.60),
     "dense+lexical": Model((-3.18, 3.1, 7.5, -2.26), (-2.14, 5.04, 3.77, -2.86), 0.69, 0.54),
 }
 
@@ -49,12 +48,12 @@ MODELS: dict[str, Model] = {
 def judge(text: str, candidates: Sequence[Candidate]) -> Judgement:
     """Judge the candidates of a message, best first."""
     if not candidates:
-        return Judgement(0.0, 0.0, "abstain", "nothing in the sheet shares a word with the message")
+        return Judgement(0.0, 0.0, "abstain", "nothing-shared")
     twins = sum(candidate.exact for candidate in candidates)
     if twins == 1:
-        return Judgement(1.0, 1.0, "answer", "the message is a stored question")
+        return Judgement(1.0, 1.0, "answer", "same-question")
     if twins:
-        return Judgement(1 / twins, 1.0, "choose", "several entries store this very question")
+        return Judgement(1 / twins, 1.0, "choose", "same-question-twice")
     model = MODELS[candidates[0].ranked.legs]
     found = features(text, candidates)
     on_topic = _logistic(model.on_topic, found)
@@ -83,14 +82,14 @@ def lead(candidates: Sequence[Candidate]) -> float:
     return min(1.0, (first - second) / first) if first > 0 else 0.0
 
 
-def _decide(model: Model, right: float, on_topic: float, ahead: float) -> tuple[Decision, str]:
+def _decide(model: Model, right: float, on_topic: float, ahead: float) -> tuple[Decision, Rule]:
     if on_topic < model.refuse:
-        return "abstain", f"on topic only at {on_topic:.0%}"
+        return "abstain", "off-topic"
     if right < model.answer:
-        return "choose", f"on topic at {on_topic:.0%}, but the first is right only at {right:.0%}"
+        return "choose", "unsure"
     if ahead < CLOSE:
-        return "choose", f"right at {right:.0%}, but the second is as near"
-    return "answer", f"right at {right:.0%}"
+        return "choose", "close"
+    return "answer", "sure"
 
 
 def _logistic(weights: Sequence[float], found: Sequence[float]) -> float:

@@ -80,9 +80,7 @@ def read_corpus(path: str | os.PathLike[str], columns: Mapping[str, str] | None 
     )
 
 
-def _without_duplicates(
-    drafts: Iterator[Draft], findings: list[Finding]
-) -> tuple[list[Draft], list[tuple[str, int]]]:
+def _without_duplicates(drafts: Iterator[Draft], findings: list[Finding]) -> tuple[list[Draft], list[tuple[str, int]]]:
     """Keep the first of rows with the same question, answer and entry; give the ids of the others."""
     kept: list[Draft] = []
     dropped: list[tuple[str, int]] = []

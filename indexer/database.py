@@ -57,8 +57,8 @@ class Database:
         """Write the rows of a new generation in one transaction; give its number."""
         number: int = self.db.execute("SELECT coalesce(max(number), 0) + 1 FROM generations").fetchone()[0]
         with self.db.conn:
-            self.db["generations"].insert({"number": number, "rows": len(rows)})
-            self.db["rows"].insert_all(_records(rows, number), batch_size=5_000)
+            self.db.table("generations").insert({"number": number, "rows": len(rows)})
+            self.db.table("rows").insert_all(_records(rows, number), batch_size=5_000)
         return number
 
     def rows(self, generation: int, positions: Sequence[int] | None = None) -> list[Row]:
@@ -122,13 +122,13 @@ class Database:
     def _create(self) -> None:
         self.db.conn.execute("PRAGMA journal_mode = WAL")
         tables = self.db
-        tables["generations"].create({"number": int, "rows": int}, pk="number", if_not_exists=True)
+        tables.table("generations").create({"number": int, "rows": int}, pk="number", if_not_exists=True)
         if "rows" not in tables.table_names():
             columns = {"generation": int, "position": int, "id": str, "entry": str, "question": str,
                        "answer": str, "extra": str, "normal": str}  # fmt: skip
-            tables["rows"].create(columns, pk=("generation", "position"))
-            tables["rows"].create_index(["generation", "normal"])
-        tables["vectors"].create(
+            tables.table("rows").create(columns, pk=("generation", "position"))
+            tables.table("rows").create_index(["generation", "normal"])
+        tables.table("vectors").create(
             {"fingerprint": str, "hash": str, "vector": bytes}, pk=("fingerprint", "hash"), if_not_exists=True
         )
 

@@ -40,17 +40,14 @@ def run_queries(
     unknown = {name for query in queries for name in query.relevance} - entry_of.keys() - entries
     judged = {name for query in queries for name in query.relevance}
     if judged and unknown == judged:
-        raise UserError(
-            f"the judgements name rows that the index does not hold, such as {sorted(unknown)[:3]}."
-        )
+        raise UserError(f"the judgements name rows that the index does not hold, such as {sorted(unknown)[:3]}.")
     results = []
     for start in range(0, len(queries), SHARE):
         progress(start, len(queries))
         share = queries[start : start + SHARE]
         for query, found in zip(share, index.search([query.text for query in share], DEPTH), strict=True):
             relevant = {
-                name if query.by_entry else entry_of.get(name, name): value
-                for name, value in query.relevance.items()
+                name if query.by_entry else entry_of.get(name, name): value for name, value in query.relevance.items()
             }
             results.append(Result(query, relevant, found, judge(query.text, found)))
     progress(len(queries), len(queries))
@@ -74,9 +71,7 @@ def by_field(results: Sequence[Result], field: str) -> dict[str, dict[str, float
         raise UserError(
             f"the queries have no column {field!r}: they have {', '.join(names) or 'none beyond id, text'}."
         )
-    return {
-        value: figures([r for r in results if r.query.fields.get(field, "") == value]) for value in values
-    }
+    return {value: figures([r for r in results if r.query.fields.get(field, "") == value]) for value in values}
 
 
 def write_run(results: Sequence[Result], path: Path, tag: str) -> None:

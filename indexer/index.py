@@ -114,11 +114,7 @@ class Index:
             known = self.database.generations()
         except sqlite3.DatabaseError as error:
             return [f"{DATABASE} cannot be read ({error})"]
-        return (
-            []
-            if self.facts.generation in known
-            else [f"{DATABASE} has no generation {self.facts.generation}"]
-        )
+        return [] if self.facts.generation in known else [f"{DATABASE} has no generation {self.facts.generation}"]
 
     def describe(self) -> dict[str, Any]:
         """Say what the index holds and what it was made of."""
@@ -165,9 +161,7 @@ class Index:
             found.setdefault(int(self.legs.entry_of[position]), position)
         cosines = self.legs.question_vectors[list(found.values())] @ vector
         return {
-            position: Ranked(
-                position, round(float(cosine), 6), EXACT_RANK, coverage=1.0, known=1.0, legs="exact"
-            )
+            position: Ranked(position, round(float(cosine), 6), EXACT_RANK, coverage=1.0, known=1.0, legs="exact")
             for position, cosine in zip(found.values(), cosines, strict=True)
         }
 

@@ -68,9 +68,7 @@ class Bm25:
 class Lexical:
     """The leg: both BM25 indexes, the entry of each row, and the runs of letters that the sheet holds."""
 
-    def __init__(
-        self, questions: Bm25, entries: Bm25, entry_of: NDArray[np.int32], runs: NDArray[np.uint64]
-    ) -> None:
+    def __init__(self, questions: Bm25, entries: Bm25, entry_of: NDArray[np.int32], runs: NDArray[np.uint64]) -> None:
         self.questions, self.entries, self.entry_of, self.runs = questions, entries, entry_of, runs
 
     def evidence(self, query: str) -> Evidence:
@@ -96,9 +94,7 @@ class Lexical:
         return bool(named_elsewhere(query, self.entries.vocabulary.__contains__))
 
 
-def build_lexical(
-    questions: Sequence[str], answers: Sequence[str], entry_of: NDArray[np.int32], folder: Path
-) -> None:
+def build_lexical(questions: Sequence[str], answers: Sequence[str], entry_of: NDArray[np.int32], folder: Path) -> None:
     """Write the leg's files."""
     held: dict[int, dict[str, None]] = {}  # each entry's wordings, and its answer once
     for question, answer, entry in zip(questions, answers, entry_of.tolist(), strict=True):

@@ -85,9 +85,7 @@ def export(encoder: "BertEncoder", folder: Path, max_tokens: int) -> None:
     difference = _difference(encoder, OnnxEncoder(folder), config["max_tokens"])
     if difference > TOLERANCE:
         (folder / GRAPH).unlink()
-        raise RuntimeError(
-            f"the exported graph differs from torch by {difference:.1e}, more than {TOLERANCE}"
-        )
+        raise RuntimeError(f"the exported graph differs from torch by {difference:.1e}, more than {TOLERANCE}")
 
 
 def provide(name: str, load: Callable[[], "BertEncoder"], folder: Path, max_tokens: int) -> None:
@@ -151,9 +149,7 @@ def _export_graph(encoder: "BertEncoder", path: Path) -> None:
             self.model = encoder.model
 
         def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-            states: torch.Tensor = self.model(
-                input_ids=input_ids, attention_mask=attention_mask
-            ).last_hidden_state
+            states: torch.Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
             return states
 
     batch, tokens = torch.export.Dim("batch", max=4096), torch.export.Dim("tokens", max=encoder.limit())

@@ -16,9 +16,7 @@ class Query:
 
     id: str
     text: str
-    relevance: Mapping[str, int] = field(
-        default_factory=dict
-    )  # row id (or entry) -> 0 not relevant, 1 and more
+    relevance: Mapping[str, int] = field(default_factory=dict)  # row id (or entry) -> 0 not relevant, 1 and more
     by_entry: bool = False  # the judgements name entries, as a pack's groups do, rather than rows
     fields: Mapping[str, str] = field(default_factory=dict)  # lang, kind, split and every other column
 
@@ -62,9 +60,7 @@ def write_queries(queries: Iterable[Query], folder: Path) -> None:
         judgement_writer.writerow(["query", "document", "relevance"])
         for query in queries:
             text_writer.writerow([query.id, query.text])
-            judgement_writer.writerows(
-                [query.id, document, value] for document, value in query.relevance.items()
-            )
+            judgement_writer.writerows([query.id, document, value] for document, value in query.relevance.items())
 
 
 def of_rows(queries: Iterable[Query], rows: Sequence[Row]) -> list[Query]:
@@ -91,9 +87,7 @@ def _read_table(path: Path) -> Iterator[Query]:
             cells.pop("text", None) or cells.pop("query", None),
         )
         if not id_ or not text:
-            raise UserError(
-                f"{path}, row {line}: a query needs id and text, found {sorted(cells) or 'an empty row'}."
-            )
+            raise UserError(f"{path}, row {line}: a query needs id and text, found {sorted(cells) or 'an empty row'}.")
         yield Query(id_, text, fields=cells)
 
 
@@ -110,9 +104,7 @@ def _read_jsonl(path: Path) -> Iterator[Query]:
         if not isinstance(text, str):
             raise UserError(f"{path}, line {number}: no text under 'query' or 'text'.")
         groups = {str(group): 1 for group in item.get("groups") or []}
-        fields = {
-            key: str(item[key]) for key in item.keys() - {"query", "text", "qid", "_id", "id", "groups"}
-        }
+        fields = {key: str(item[key]) for key in item.keys() - {"query", "text", "qid", "_id", "id", "groups"}}
         yield Query(str(id_), text, groups, bool(groups), fields)
 
 
@@ -122,9 +114,7 @@ def _joined(queries: list[Query], qrels: Path) -> list[Query]:
         judged.setdefault(query, {})[document] = value
     unknown = judged.keys() - {query.id for query in queries}
     if judged and len(unknown) == len(judged):
-        raise UserError(
-            f"{qrels} judges none of the queries: it knows {sorted(unknown)[:3]}, not {queries[0].id!r}."
-        )
+        raise UserError(f"{qrels} judges none of the queries: it knows {sorted(unknown)[:3]}, not {queries[0].id!r}.")
     return [Query(query.id, query.text, judged.get(query.id, {}), fields=query.fields) for query in queries]
 
 
@@ -133,9 +123,7 @@ def _judgements(path: Path) -> Iterator[tuple[str, str, int]]:
     if not first:
         raise UserError(f"{path} is empty. Expected columns query,document,relevance.")
     if len(first[0].split()) == 4 and "," not in first[0]:  # TREC: query iteration document relevance
-        rows = (
-            (number, line.split()) for number, line in enumerate(_text(path).splitlines(), 1) if line.strip()
-        )
+        rows = ((number, line.split()) for number, line in enumerate(_text(path).splitlines(), 1) if line.strip())
         judgements = ((number, [cells[0], *cells[2:]]) for number, cells in rows)
     else:
         judgements = ((number, list(cells.values())[:3]) for number, cells in _records(path))
@@ -144,9 +132,7 @@ def _judgements(path: Path) -> Iterator[tuple[str, str, int]]:
             query, document, value = cells
             yield query, document, int(float(value))
         except ValueError as error:
-            raise UserError(
-                f"{path}, row {number}: expected query, document, relevance; found {cells}."
-            ) from error
+            raise UserError(f"{path}, row {number}: expected query, document, relevance; found {cells}.") from error
 
 
 def _records(path: Path) -> Iterator[tuple[int, dict[str, str]]]:

@@ -103,8 +103,7 @@ def rank(legs: Legs, text: str, vector: Vectors, k: int, dense: bool, words: boo
     ranked.sort(key=lambda item: (-item.rank_score, item.position))
     known, foreign = legs.lexical.known(text), legs.lexical.foreign(text)
     return [
-        replace(item, known=known, foreign=foreign, coverage=_coverage(legs, item, evidence))
-        for item in ranked[:k]
+        replace(item, known=known, foreign=foreign, coverage=_coverage(legs, item, evidence)) for item in ranked[:k]
     ]
 
 
@@ -141,9 +140,7 @@ def _by_words(legs: Legs, evidence: Evidence, wanted: int) -> list[int]:
     return _first_per_entry(fetch, legs.entry_of, wanted)
 
 
-def _first_per_entry(
-    fetch: Callable[[int], list[int]], entry_of: NDArray[np.int32], wanted: int
-) -> list[int]:
+def _first_per_entry(fetch: Callable[[int], list[int]], entry_of: NDArray[np.int32], wanted: int) -> list[int]:
     """Take the best row of each of the best entries; `fetch(n)` gives the n best rows."""
     asked = 4 * wanted
     while True:
@@ -156,9 +153,7 @@ def _first_per_entry(
         asked *= 4
 
 
-def _weigh(
-    legs: Legs, rows: Sequence[int], vector: Vectors, evidence: Evidence | None, dense: bool
-) -> Ranked:
+def _weigh(legs: Legs, rows: Sequence[int], vector: Vectors, evidence: Evidence | None, dense: bool) -> Ranked:
     """Score an entry by the best of the rows that brought it in."""
     cosines = legs.question_vectors[rows] @ vector
     words = evidence.rows[rows] if evidence else np.zeros(len(rows), dtype=np.float32)

@@ -39,9 +39,7 @@ _SCRIPTS: Mapping[str, str] = {
     "一-鿿": "zh cn chi zho chinese 중국어 中文",
     "Ѐ-ӿ": "ru rus russian 러시아어 uk bg",
 }
-_SCRIPT_OF = {
-    name: re.compile(f"[{letters}]") for letters, names in _SCRIPTS.items() for name in names.split()
-}
+_SCRIPT_OF = {name: re.compile(f"[{letters}]") for letters, names in _SCRIPTS.items() for name in names.split()}
 _LETTER = re.compile(r"[^\W\d_]")
 _OWN_SHARE = 0.25  # of the letters: less, and the text is in another script
 

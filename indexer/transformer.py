@@ -42,9 +42,7 @@ class BertEncoder(nn.Module):
 
     def fingerprint(self) -> str:
         """Hash the weights and the tokenizer."""
-        return fingerprint.of_weights(
-            self.model.state_dict(), tokenizer_text(self.tokenizer.backend_tokenizer)
-        )
+        return fingerprint.of_weights(self.model.state_dict(), tokenizer_text(self.tokenizer.backend_tokenizer))
 
 
 def load_bert(name: str, pooling: Pooling = "mean") -> BertEncoder:
@@ -61,9 +59,7 @@ def load_bert(name: str, pooling: Pooling = "mean") -> BertEncoder:
         if progress:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]
     if not getattr(tokenizer, "is_fast", False):
-        raise UserError(
-            f"{name}: its tokenizer has no tokenizer.json, which serving needs. Choose another model."
-        )
+        raise UserError(f"{name}: its tokenizer has no tokenizer.json, which serving needs. Choose another model.")
     return BertEncoder(model.eval(), tokenizer, pooling)
 
 

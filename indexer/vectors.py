@@ -11,4 +11,5 @@ Positions = NDArray[np.int64]  # (n, k), row numbers of the corpus; -1 where the
 def unit(rows: NDArray[np.floating]) -> Vectors:
     """Scale each row to length 1; a zero row stays zero."""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0).astype(np.float32)
+    scaled: Vectors = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0).astype(np.float32)
+    return scaled

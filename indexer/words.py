@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +42,7 @@ def terms(text: str) -> list[str]:
     for word in words(text):
         if HANGUL.search(word):
             found.append(stem(word))
-            found.extend(f"{a}{b}_" for a, b in zip(word, word[1:], strict=False))
+            found.extend(f"{a}{b}_" for a, b in pairwise(word))
             found.extend(f"{syllable}__" for syllable in word)
         else:
             found.append(word)
@@ -66,4 +67,5 @@ def rarity(counts: NDArray[np.int64]) -> NDArray[np.float32]:
 
     The smooth inverse frequency of Arora, Liang and Ma 2017 (openreview.net/forum?id=SyK00v5xx), a = 0.001.
     """
-    return (1e-3 / (1e-3 + counts / counts.sum())).astype(np.float32)
+    weights: NDArray[np.float32] = (1e-3 / (1e-3 + counts / counts.sum())).astype(np.float32)
+    return weights

@@ -69,7 +69,8 @@ def advice(error: OSError | ValueError, host: str, port: int) -> str:
     code = getattr(error, "errno", None)
     if code == errno.EADDRINUSE:
         other = port + 1 if port < 65535 else 8000
-        return f"port {port} on {host} is in use by another program; type: web serve --port {other} (or: make run PORT={other})"
+        instead = f"type: web serve --port {other} (or: make run PORT={other})"
+        return f"port {port} on {host} is in use by another program; {instead}"
     if code == errno.EACCES:
         return f"port {port} may not be used without more rights; type: web serve --port 8000"
     return f"cannot listen on {host}: {error}; type: web serve --host 127.0.0.1"

@@ -25,9 +25,7 @@ def many(item: Schema) -> Schema:
     return {"type": "array", "items": item}
 
 
-CANDIDATE = form(
-    {"id": TEXT, "entry": TEXT, "question": TEXT, "answer": TEXT, "score": NUMBER, "rank_score": NUMBER}
-)
+CANDIDATE = form({"id": TEXT, "entry": TEXT, "question": TEXT, "answer": TEXT, "score": NUMBER, "rank_score": NUMBER})
 ANSWER = form(
     {
         "decision": {"enum": ["answer", "choose", "abstain", "generated", "smalltalk"]},

@@ -33,9 +33,7 @@ class SentenceEncoder:
 def prepare(folder: Path, argument: str, texts: Sequence[str]) -> str:
     """Keep the model's name and hash its weights and tokenizer."""
     if not argument:
-        raise UserError(
-            "sbert needs a model: sbert:jhgan/ko-sroberta-multitask, or a folder, sbert:runs/my-model."
-        )
+        raise UserError("sbert needs a model: sbert:jhgan/ko-sroberta-multitask, or a folder, sbert:runs/my-model.")
     from indexer.transformer import local, tokenizer_text
 
     name = local(argument)

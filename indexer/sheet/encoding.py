@@ -75,9 +75,7 @@ def _mostly_utf8(around: bytes) -> bool:
 def _korean(text: str) -> bool:
     """Tell Korean from bytes that CP949 merely accepts: common syllables, few rare ones and few Hanja."""
     pairs = "".join(re.findall(r"[^\x00-\x7f]+", text))[:_SAMPLE].encode("cp949")
-    common = sum(
-        0xA1 <= lead <= 0xC8 and trail >= 0xA1 for lead, trail in zip(pairs[::2], pairs[1::2], strict=True)
-    )
+    common = sum(0xA1 <= lead <= 0xC8 and trail >= 0xA1 for lead, trail in zip(pairs[::2], pairs[1::2], strict=True))
     return common * 8 >= len(pairs) * 3  # three quarters of the pairs
 
 

@@ -30,9 +30,7 @@ def read_json_list(text: str, name: str, report: Report) -> Iterator[Line]:
     """Give the objects as rows below a header of all their keys; a row's number is its place in the list."""
     values = _parse(text)
     if not isinstance(values, list):
-        raise UserError(
-            f"{name}: not valid JSON ({values}); write one object on each line, or a list of objects"
-        )
+        raise UserError(f"{name}: not valid JSON ({values}); write one object on each line, or a list of objects")
     return _objects(list(enumerate(values, 1)), name, report)
 
 
@@ -48,9 +46,7 @@ def _objects(found: Sequence[tuple[int, object]], name: str, report: Report) -> 
     good = [(number, value) for number, value in found if isinstance(value, dict)]
     if found and not isinstance(found[0][1], dict):
         reason = str(found[0][1])[:_EXCERPT]
-        raise UserError(
-            f"{name}: line {found[0][0]} is no JSON object ({reason}); write one object on each line"
-        )
+        raise UserError(f"{name}: line {found[0][0]} is no JSON object ({reason}); write one object on each line")
     for number, value in found:
         if not isinstance(value, dict):
             report(Finding("broken-json", number, values={"reason": str(value)[:_EXCERPT]}))

@@ -21,7 +21,7 @@ _NUMBER = re.compile(
 
 def read_workbook(data: bytes, name: str) -> tuple[Grid, list[str]]:
     """Give the cells of the first visible sheet with data, and the names of others with data."""
-    import openpyxl  # type: ignore[import-untyped]  # late: every start of the bot would pay for it
+    import openpyxl  # late: every start of the bot would pay for it
 
     _refuse_other_archives(data, name)
     try:
@@ -30,9 +30,7 @@ def read_workbook(data: bytes, name: str) -> tuple[Grid, list[str]]:
             book = openpyxl.load_workbook(BytesIO(data), read_only=True, data_only=True)
             return _first_with_data(book)
     except Exception as error:  # a damaged workbook can fail anywhere in openpyxl
-        raise UserError(
-            f"{name}: the workbook is damaged ({error}); open it in Excel and save it again"
-        ) from error
+        raise UserError(f"{name}: the workbook is damaged ({error}); open it in Excel and save it again") from error
 
 
 def _refuse_other_archives(data: bytes, name: str) -> None:
@@ -46,9 +44,7 @@ def _refuse_other_archives(data: bytes, name: str) -> None:
     if "mimetype" in inside and "content.xml" in inside:
         raise UserError(f"{name}: this is an OpenDocument file (.ods); save it as .xlsx or CSV UTF-8")
     if "word/document.xml" in inside:
-        raise UserError(
-            f"{name}: this is a Word document; put the questions and answers in a sheet (.xlsx or CSV)"
-        )
+        raise UserError(f"{name}: this is a Word document; put the questions and answers in a sheet (.xlsx or CSV)")
     if "[Content_Types].xml" not in inside:
         raise UserError(f"{name}: this is a ZIP archive; unpack it and give the sheet inside")
 
@@ -86,7 +82,7 @@ def _fill_merged(grid: Grid, sheet: Any) -> None:
 
 
 def _merged_ranges(sheet: Any) -> Iterator[tuple[int, int, int, int]]:
-    from openpyxl.utils import range_boundaries  # type: ignore[import-untyped]
+    from openpyxl.utils import range_boundaries
 
     with sheet._get_source() as source:  # openpyxl does not tell of merged cells when it streams
         xml = source.read()

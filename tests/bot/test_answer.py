@@ -19,9 +19,7 @@ def bot(small, tmp_path):
 def test_a_stored_question_is_answered_verbatim(bot):
     answer = bot.answer("how do i get a REFUND")
     assert (answer.decision, answer.text) == ("answer", "Ask within 7 days.")
-    assert [(s.id, s.entry, s.url) for s in answer.sources] == [
-        ("r1", "refund", "https://example.com/refund")
-    ]
+    assert [(s.id, s.entry, s.url) for s in answer.sources] == [("r1", "refund", "https://example.com/refund")]
     assert answer.confidence > 0.9
     assert answer.trace["generation"] == 1
 
@@ -57,9 +55,7 @@ def test_the_json_has_the_contracts_keys(bot):
 
 def test_a_rebuilt_index_is_taken_up_with_the_next_message(bot, small, tmp_path):
     assert bot.answer("reset password").text == "Press Forgot password."
-    small.write_text(
-        small.read_text("utf-8").replace("Press Forgot password.", "Ask an admin."), encoding="utf-8"
-    )
+    small.write_text(small.read_text("utf-8").replace("Press Forgot password.", "Ask an admin."), encoding="utf-8")
     build_index(small, tmp_path / "index", "tfidf?dim=256")
     answer = bot.answer("reset password")
     assert (answer.text, answer.trace["generation"]) == ("Ask an admin.", 2)

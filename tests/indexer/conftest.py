@@ -109,9 +109,7 @@ def word_pieces(texts: list[str]) -> Any:
         texts, trainers.WordPieceTrainer(vocab_size=900, special_tokens=special, show_progress=False)
     )
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
-    names = dict(
-        zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), special, strict=True)
-    )
+    names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), special, strict=True))
     return fast(tokenizer, model_max_length=64, **names)
 
 

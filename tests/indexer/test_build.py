@@ -10,6 +10,7 @@ import pytest
 
 from indexer import build as building
 from indexer import fingerprint, manifest
+from indexer import publish as publishing
 from indexer.build import build_index, repair
 from indexer.encoders import open_encoder
 from indexer.errors import UserError
@@ -66,14 +67,15 @@ def test_only_changed_texts_are_encoded(small, tmp_path, monkeypatch):
     monkeypatch.setattr(
         building, "prepare_encoder", lambda spec, texts, folder: folder.mkdir(parents=True) or "letters"
     )
-    monkeypatch.setattr(building, "open_encoder", lambda spec, folder: Letters())
+    for room in (building, publishing):
+        monkeypatch.setattr(room, "open_encoder", lambda spec, folder: Letters())
     make(small, tmp_path / "index")
     assert len(set(seen)) == 6 + 4 + 1  # questions, answers, probe
     seen.clear()
     small.write_text(small.read_text("utf-8").replace("reset password", "new password"), encoding="utf-8")
     built = make(small, tmp_path / "index")
     assert built.encoded == 1
-    assert set(seen) == {"new password", building.PROBE}
+    assert set(seen) == {"new password", publishing.PROBE}
     assert built.facts.generation == 2
 
 

@@ -293,6 +293,6 @@ def test_a_clean_sheet_is_said_to_be_clean(read):
 @pytest.mark.shared
 def test_the_dirty_files_show_what_was_planted(shared):
     assert found(read_corpus(shared / "dirty" / "01_utf8.csv")) == []
-    assert [
-        row for kind, row in found(read_corpus(shared / "dirty" / "10_duplicates.csv")) if kind == "conflict"
-    ] == [5]
+    assert [row for kind, row in found(read_corpus(shared / "dirty" / "10_duplicates.csv")) if kind == "conflict"] == [
+        5
+    ]

@@ -10,11 +10,11 @@ from indexer.retrieve import Candidate, Ranked
 from indexer.topic import all_runs, elsewhere, known_share, named_elsewhere, runs
 
 LN = math.log
-# right = sigmoid(-1 + 2 score), on topic = sigmoid(-1 + 4 known - 2 foreign): hand-computed below.
-PLAIN = Model((-1, 2, 0, 0, 0, 0), (-1, 0, 0, 4, -2, 0), refuse=0.5, answer=0.6)
+# Of the words alone: right = sigmoid(-1 + 2 score), on topic = sigmoid(-1 + 4 known - 2 foreign).
+PLAIN = Model((-1, 2, 0, 0, 0, 0), (-1, 0, 0, -2, 4, 0), refuse=0.5, answer=0.6)
 
 
-def found(*scores, exact=0, legs="dense", **measured):
+def found(*scores, exact=0, legs="lexical", **measured):
     """Candidates with these rank scores, the first `exact` of them stored questions."""
     return [
         Candidate(Row(f"r{i}", f"e{i}", "q", "a"), Ranked(i, s, s, legs=legs, **measured), exact=i < exact)
@@ -24,12 +24,14 @@ def found(*scores, exact=0, legs="dense", **measured):
 
 @pytest.fixture
 def plain(monkeypatch):
-    monkeypatch.setitem(confidence.MODELS, "dense", PLAIN)
+    monkeypatch.setitem(confidence.MODELS, "lexical", PLAIN)
 
 
 def test_features_are_the_score_the_lead_and_what_is_known_of_the_message():
     candidates = found(0.8, 0.6, known=0.7, foreign=True)
-    assert features("how do I pay", candidates) == pytest.approx([0.8, 0.25, 0.7, 1.0, LN(5)])
+    assert features("how do I pay", candidates) == pytest.approx([0.8, 0.25, 1.0, 0.7, LN(5)])
+    with_meaning = found(0.8, 0.6, known=0.7, foreign=True, legs="dense+lexical")
+    assert features("how do I pay", with_meaning) == pytest.approx([0.8, 0.25, 1.0])
 
 
 @pytest.mark.parametrize(
@@ -88,7 +90,7 @@ def test_the_fitted_models_go_the_right_way(legs):
     middle = judge("how do I pay", base)
     assert 0 < middle.probability <= middle.on_topic < 1
     assert judge("how do I pay", ahead).probability > middle.probability
-    assert judge("how do I pay", known).on_topic > middle.on_topic
+    assert (judge("how do I pay", known).on_topic > middle.on_topic) == (legs == "lexical")
     assert judge("how do I pay", foreign).on_topic < middle.on_topic - 0.2
     if legs != "lexical":
         assert judge("how do I pay", found(0.9, 0.825, legs=legs, known=0.6)).on_topic > middle.on_topic

@@ -76,9 +76,7 @@ def test_a_surer_name_wins_and_the_other_column_is_kept(read):
 
 
 def test_two_question_columns_are_never_chosen_between_silently(read):
-    with pytest.raises(
-        UserError, match=r"'질문' and 'question' both look like the question.*--column question="
-    ) as e:
+    with pytest.raises(UserError, match=r"'질문' and 'question' both look like the question.*--column question=") as e:
         read("질문,답변,question\na,b,c\n")
     assert "\n" not in str(e.value)
     assert texts(read("질문,답변,question\na,b,c\n", {"question": "question"})) == [("c", "b")]
@@ -102,9 +100,7 @@ def test_an_unknown_header_is_shown_with_how_to_name_it(read):
     ):
         assert part in str(error.value)
     assert "\n" not in str(error.value)
-    with pytest.raises(
-        UserError, match=r"no column is known as the answer; say which it is: --column answer=HEADER;"
-    ):
+    with pytest.raises(UserError, match=r"no column is known as the answer; say which it is: --column answer=HEADER;"):
         read("질문,처리\na,b\n")
 
 
@@ -211,8 +207,7 @@ def test_rows_that_cannot_be_used_leave_an_empty_corpus_with_findings(read):
 def test_duplicates_collapse_to_the_first_also_after_trim_and_composition(read):
     same = unicodedata.normalize("NFD", "배송은 며칠?")
     corpus = read(
-        f"q,a\n배송은 며칠?,사흘.\n 배송은  며칠 ,사흘\n{same},사흘.\n"
-        "Ship?,Yes\nship,yes!\n배송은 며칠?,모름\n"
+        f"q,a\n배송은 며칠?,사흘.\n 배송은  며칠 ,사흘\n{same},사흘.\nShip?,Yes\nship,yes!\n배송은 며칠?,모름\n"
     )
     assert texts(corpus) == [("배송은 며칠?", "사흘."), ("Ship?", "Yes"), ("배송은 며칠?", "모름")]
     assert found(corpus) == [("duplicate", 3), ("duplicate", 4), ("duplicate", 6), ("conflict", 7)]
@@ -279,9 +274,7 @@ def test_made_ids_do_not_depend_on_order_or_on_other_rows(read):
 def test_made_ids_are_the_same_in_every_encoding_and_form(read, tmp_path):
     text = "질문,답변\n배송은 며칠?,사흘\n"
     plain = read(text).rows[0].id
-    assert (
-        plain == "q-87716d0bb0e9df81"
-    )  # SHA-256 of "배송은 며칠\x1f사흘": ids never change between versions
+    assert plain == "q-87716d0bb0e9df81"  # SHA-256 of "배송은 며칠\x1f사흘": ids never change between versions
     assert read(text, encoding="cp949").rows[0].id == plain
     assert read(unicodedata.normalize("NFD", text)).rows[0].id == plain
     book = openpyxl.Workbook()
@@ -429,9 +422,7 @@ def test_the_dirty_answers_keep_newline_quote_comma_and_tab(shared):
 
 
 @pytest.mark.shared
-@pytest.mark.parametrize(
-    "name", ["13_no_header.csv", "17_zero_bytes.csv", "19_bad_bytes.csv", "27_queries_edge.jsonl"]
-)
+@pytest.mark.parametrize("name", ["13_no_header.csv", "17_zero_bytes.csv", "19_bad_bytes.csv", "27_queries_edge.jsonl"])
 def test_the_dirty_files_that_are_no_sheet(shared, name):
     with pytest.raises(UserError, match=name):
         read_corpus(shared / "dirty" / name)

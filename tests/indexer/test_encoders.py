@@ -84,9 +84,7 @@ def test_preparing_twice_gives_the_same_fingerprint_and_vectors(ready, tiny_or_r
 def test_equal_fingerprints_mean_equal_vectors(ready, tiny_or_real, texts, tmp_path):
     """What learns from the sheet has another name after another sheet; what does not, keeps it."""
     name = prepare_encoder(ready.spec, texts[::2], tmp_path)
-    found, before = (
-        encoder.encode(texts[:6]) for encoder in (open_encoder(ready.spec, tmp_path), ready.encoder)
-    )
+    found, before = (encoder.encode(texts[:6]) for encoder in (open_encoder(ready.spec, tmp_path), ready.encoder))
     assert (name == ready.fingerprint) == np.array_equal(found, before)
 
 
@@ -174,9 +172,7 @@ print(json.dumps([prepare_encoder(spec, texts, out / str(n)) for n, spec in enum
 """
     specs = ["word2vec?seed=3", "word2vec?seed=4", "fasttext?seed=3&bucket=500", "tfidf?dim=64"]
     (tmp_path / "texts.json").write_text(json.dumps(texts), encoding="utf-8")
-    there = json.loads(
-        run([sys.executable, "-c", command, tmp_path / "texts.json", tmp_path / "there", *specs])
-    )
+    there = json.loads(run([sys.executable, "-c", command, tmp_path / "texts.json", tmp_path / "there", *specs]))
     here = [prepare_encoder(spec, texts, tmp_path / "here" / str(n)) for n, spec in enumerate(specs)]
     assert here == there
     assert len(set(here)) == len(specs)

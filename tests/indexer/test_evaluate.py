@@ -16,13 +16,9 @@ from indexer.retrieve import Candidate, Ranked
 
 def result(name, relevant, found, decision="answer", **fields):
     """One query: which entries are relevant, which were found in order, what was decided."""
-    candidates = [
-        Candidate(Row(f"row-{e}", e, e, e), Ranked(i, 1 - i / 10, 1 - i / 10)) for i, e in enumerate(found)
-    ]
+    candidates = [Candidate(Row(f"row-{e}", e, e, e), Ranked(i, 1 - i / 10, 1 - i / 10)) for i, e in enumerate(found)]
     relevance = {f"row-{entry}": value for entry, value in relevant.items()}
-    return Result(
-        Query(name, name, relevance, fields=fields), relevant, candidates, Judgement(0.5, 0.5, decision, "")
-    )
+    return Result(Query(name, name, relevance, fields=fields), relevant, candidates, Judgement(0.5, 0.5, decision, ""))
 
 
 RESULTS = [
@@ -51,9 +47,7 @@ def test_decision_figures_by_hand():
     assert found["answered"] == 4  # first, never, judged wrong, and one off topic
     assert found["coverage"] == pytest.approx(3 / 5)
     assert found["served"] == pytest.approx(4 / 5)
-    assert found["risk"] == pytest.approx(
-        3 / 4
-    )  # only "first" was right; an answer to an off-topic query is wrong
+    assert found["risk"] == pytest.approx(3 / 4)  # only "first" was right; an answer to an off-topic query is wrong
     assert found["off_topic_rejection"] == pytest.approx(1 / 2)
     assert found["choose_rate"] == pytest.approx(1 / 5)
     assert found["choice_recall"] == pytest.approx(1.0)
@@ -98,9 +92,7 @@ def test_judgements_of_another_sheet_are_refused(index):
 
 
 def test_a_relevant_row_that_is_not_in_the_index_counts_as_missed(index):
-    found = run_queries(
-        index, [Query("1", "refund", {"zz": 1}), Query("2", "How do I get a refund?", {"r1": 1})]
-    )
+    found = run_queries(index, [Query("1", "refund", {"zz": 1}), Query("2", "How do I get a refund?", {"r1": 1})])
     assert figures(found)["recall@5"] == 0.5
 
 

@@ -72,9 +72,7 @@ def test_check_exits_with_1_where_a_row_needs_mending(small, tmp_path):
     outcome = run("check", small, "--json")
     assert outcome.exit_code == 1
     findings = json.loads(outcome.stdout)["findings"]
-    assert [(item["kind"], item["row"]) for item in findings if item["severity"] == "mend"] == [
-        ("empty-question", 8)
-    ]
+    assert [(item["kind"], item["row"]) for item in findings if item["severity"] == "mend"] == [("empty-question", 8)]
     assert "8" in run("check", small, "--lang", "ko").stdout
 
 
@@ -127,6 +125,10 @@ def test_every_command_has_help_with_an_example(command):
 
 
 def test_help_loads_nothing_heavy():
-    code = "import sys; from indexer.cli import main; main.main(['--help'], standalone_mode=False); " \
-        "sys.exit(sorted({'numpy', 'torch', 'transformers', 'sqlite3', 'faiss'} & sys.modules.keys()) or 0)"  # fmt: skip
+    code = """
+import sys
+from indexer.cli import main
+main.main(["--help"], standalone_mode=False)
+sys.exit(sorted({"numpy", "torch", "transformers", "sqlite3", "faiss"} & sys.modules.keys()) or 0)
+"""
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

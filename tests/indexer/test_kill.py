@@ -30,9 +30,7 @@ def test_ten_killed_builds_never_damage_the_index(tmp_path):
     write(sheet, 0)
     began = time.monotonic()
     build_index(sheet, folder, SPEC)
-    whole = 2 + 1.2 * (
-        time.monotonic() - began
-    )  # seconds that a build takes in a process of its own, at most
+    whole = 2 + 1.2 * (time.monotonic() - began)  # seconds that a build takes in a process of its own, at most
     moments = random.Random(20261121)
     published, versions = 0, {0}
     for version in range(1, 11):

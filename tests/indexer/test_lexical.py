@@ -75,9 +75,7 @@ ENTRIES = [
 ]
 
 
-@pytest.mark.parametrize(
-    "query", ["refund", "reset my password", "수료증", "money days zebra", "refund 수료증"]
-)
+@pytest.mark.parametrize("query", ["refund", "reset my password", "수료증", "money days zebra", "refund 수료증"])
 def test_a_row_is_weighed_by_its_question_and_its_entry_per_weight_of_the_query(tmp_path, query):
     evidence = leg(tmp_path, QUESTIONS, ANSWERS, ENTRY_OF).evidence(query)
     question, entry = bm25(QUESTIONS, query), bm25(ENTRIES, query)

@@ -199,9 +199,7 @@ def test_one_broken_byte_in_a_long_utf8_file_is_never_read_as_something_else(wri
 
 
 def test_damaged_utf8_is_not_taken_for_western_text_that_it_would_also_be(write):
-    damaged = (
-        "question,answer\n" + "we don’t know who you are,you don’t either\n" * 20
-    ).encode() + b"\x93bad\x94,x\n"
+    damaged = ("question,answer\n" + "we don’t know who you are,you don’t either\n" * 20).encode() + b"\x93bad\x94,x\n"
     assert damaged.decode("cp1252").count("â€™") == 40
     with pytest.raises(UserError, match="line 22, byte offset"):
         read_table(write(damaged))

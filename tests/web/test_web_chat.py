@@ -185,9 +185,7 @@ def test_why_this_answer_shows_what_it_rests_on(chat: Chat) -> None:
 
 
 @browser_only
-@pytest.mark.parametrize(
-    "context", [{"permissions": ["clipboard-read", "clipboard-write"]}, {}], indirect=True
-)
+@pytest.mark.parametrize("context", [{"permissions": ["clipboard-read", "clipboard-write"]}, {}], indirect=True)
 def test_copy_copies_and_says_so(chat: Chat, context: Any) -> None:
     chat.say("How do I get a refund?")
     chat.page.clock.install()
@@ -441,14 +439,10 @@ def test_both_languages_have_the_same_words() -> None:
         ("", "xx", "ko", "ko"),
     ],
 )
-def test_the_language_of_the_page(
-    client: FlaskClient, query: str, cookie: str, header: str, lang: str
-) -> None:
+def test_the_language_of_the_page(client: FlaskClient, query: str, cookie: str, header: str, lang: str) -> None:
     if cookie:
         client.set_cookie("lang", cookie)
-    response = client.get(
-        "/", query_string={"lang": query} if query else {}, headers={"Accept-Language": header}
-    )
+    response = client.get("/", query_string={"lang": query} if query else {}, headers={"Accept-Language": header})
     assert f'<html lang="{lang}">' in response.text
     assert ("Set-Cookie" in response.headers) == (query == "en")
 
@@ -457,9 +451,7 @@ def test_the_page_says_why_the_bot_cannot_answer(client: FlaskClient, bot: FakeB
     bot.failure = UserError("data/index is damaged; type: indexer build data/qa.csv")
     response = client.get("/", headers={"Accept": "text/html", "Accept-Language": "ko"})
     assert response.status_code == 503
-    assert (
-        "지금은 답변할 수 없습니다: data/index is damaged; type: indexer build data/qa.csv" in response.text
-    )
+    assert "지금은 답변할 수 없습니다: data/index is damaged; type: indexer build data/qa.csv" in response.text
 
 
 # ---- Without JavaScript
@@ -511,11 +503,7 @@ def test_without_javascript_a_choice_can_be_clicked(context: Any, site: str) -> 
 @browser_only
 @pytest.mark.parametrize(
     "context",
-    [
-        {"locale": locale, "color_scheme": scheme}
-        for locale in ("en-US", "ko-KR")
-        for scheme in ("light", "dark")
-    ],
+    [{"locale": locale, "color_scheme": scheme} for locale in ("en-US", "ko-KR") for scheme in ("light", "dark")],
     indirect=True,
 )
 def test_axe_finds_no_barrier(chat: Chat) -> None:

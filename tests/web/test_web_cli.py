@@ -41,9 +41,7 @@ FLASK = "from flask.cli import main; main()"
 
 
 @contextmanager
-def start(
-    *arguments: str, program: str = WEB, index: str = "data/index"
-) -> Iterator["subprocess.Popen[str]"]:
+def start(*arguments: str, program: str = WEB, index: str = "data/index") -> Iterator["subprocess.Popen[str]"]:
     command = [sys.executable, "-c", FAKE.format(here=str(HERE), index=index) + program, *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:

@@ -34,9 +34,7 @@ def client(folder: Path, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
     return create_app().test_client()
 
 
-@pytest.mark.parametrize(
-    "message", ["How do I get a refund?", "비밀번호를 잊어버렸어요", "a recipe for borscht"]
-)
+@pytest.mark.parametrize("message", ["How do I get a refund?", "비밀번호를 잊어버렸어요", "a recipe for borscht"])
 def test_ask_gives_the_same_object_as_the_bot(client: FlaskClient, folder: Path, message: str) -> None:
     response = client.post("/api/ask", json={"message": message})
     answer = open_bot(folder).answer(message).to_dict()
@@ -69,9 +67,7 @@ def test_every_figure_of_the_real_trace_has_words(client: FlaskClient) -> None:
     assert set(trace) <= set(WORDS["ko"])
 
 
-def test_without_an_index_the_error_says_what_to_type(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_an_index_the_error_says_what_to_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MUNDAP_INDEX", str(tmp_path / "nothing"))
     with pytest.raises(UserError, match="indexer build"):
         create_app()
