@@ -7,7 +7,7 @@ const PROBABILITIES = new Set(["on_topic", "probability"]);
 const FIRST = ["on_topic", "rule", "legs", "matched", "margin"]; // then what else the trace holds
 const LAST = ["lang", "encoder", "retrieval", "generation"];
 const MOST_CHOICES = 3;
-const RELATED = 0.1; // below this probability of being on topic, a suggestion would only puzzle
+const RELATED = 0.3; // below this probability of being on topic, a suggestion would only puzzle
 
 export function element(name, attributes = {}, ...children) {
   const node = document.createElement(name);
