@@ -32,7 +32,7 @@ def sentence(summary: dict[str, Any]) -> str:
     if not summary["changed"]:
         return f"{what}; already up to date."
     rows = f", {summary['skipped']} left out" if summary["skipped"] else ""
-    return f"{what}{rows}; {summary["encoded"]} texts encoded by {summary['encoder']} in {summary['seconds']} s."
+    return f"{what}{rows}; {summary['encoded']} texts encoded by {summary['encoder']} in {summary['seconds']} s."
 
 
 def line(rank: int, candidate: "Candidate") -> str:
