@@ -2,7 +2,8 @@
 
 import shutil
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,8 @@ class Index:
     @cached_property
     def encoder(self) -> Encoder:
         """The index's own encoder, checked to give the vectors that the rows were encoded with."""
-        encoder = open_encoder(self.facts.encoder, encoder_folder(self.folder, self.facts.fingerprint))
+        with self._naming_damage("the encoder"):
+            encoder = open_encoder(self.facts.encoder, encoder_folder(self.folder, self.facts.fingerprint))
         probe = np.array(self.facts.probe_vector, dtype=np.float32)
         difference = float(np.abs(encoder.encode([self.facts.probe])[0] - probe).max(initial=0))
         if difference > PROBE_TOLERANCE:
@@ -85,16 +87,17 @@ class Index:
     @cached_property
     def legs(self) -> Legs:
         """What this generation is searched with, mapped from disk."""
-        entry_of = np.load(self.cache / ENTRIES, allow_pickle=False)
-        return Legs(
-            questions=open_store(self.facts.store, self.cache / QUESTIONS),
-            answers=open_store(self.facts.store, self.cache / ANSWERS),
-            question_vectors=np.load(self.cache / QUESTIONS / VECTORS, mmap_mode="r", allow_pickle=False),
-            answer_vectors=np.load(self.cache / ANSWERS / VECTORS, mmap_mode="r", allow_pickle=False),
-            lexical=load_lexical(self.cache / LEXICAL, entry_of),
-            entry_of=entry_of,
-            first_row=np.unique(entry_of, return_index=True)[1],
-        )
+        with self._naming_damage("a cache"):
+            entry_of = np.load(self.cache / ENTRIES, allow_pickle=False)
+            return Legs(
+                questions=open_store(self.facts.store, self.cache / QUESTIONS),
+                answers=open_store(self.facts.store, self.cache / ANSWERS),
+                question_vectors=np.load(self.cache / QUESTIONS / VECTORS, mmap_mode="r", allow_pickle=False),
+                answer_vectors=np.load(self.cache / ANSWERS / VECTORS, mmap_mode="r", allow_pickle=False),
+                lexical=load_lexical(self.cache / LEXICAL, entry_of),
+                entry_of=entry_of,
+                first_row=np.unique(entry_of, return_index=True)[1],
+            )
 
     def faults(self) -> list[str]:
         """Name what is missing or of the wrong size, without reading it all."""
@@ -106,6 +109,20 @@ class Index:
             elif path.stat().st_size != size:
                 found.append(f"{name} has {path.stat().st_size} bytes, expected {size}")
         return found or self._database_faults()
+
+    @contextmanager
+    def _naming_damage(self, what: str) -> Iterator[None]:
+        """Turn whatever a library says of a damaged file into the command that mends it."""
+        try:
+            yield
+        except UserError:
+            raise
+        except Exception as error:  # each library has errors of its own for this
+            reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
+            raise UserError(
+                f"{self.folder} is damaged: {what} cannot be read ({reason}). "
+                f"Type: indexer verify --index {self.folder} --repair"
+            ) from error
 
     def _database_faults(self) -> list[str]:
         if not (self.folder / DATABASE).exists():

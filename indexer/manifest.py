@@ -30,7 +30,8 @@ class Manifest:
     languages: Mapping[str, int]  # rows by script: ko holds Hangul, en does not
     probe: str  # one fixed sentence ...
     probe_vector: list[float]  # ... and its vector, which notices changed weights under an unchanged name
-    files: Mapping[str, int]  # the caches of this generation: path within the folder -> bytes
+    files: Mapping[str, int]  # the caches of this generation and its encoder: path within the folder -> bytes
+    digest: str  # of the caches' content; the encoder has its probe
     versions: Mapping[str, str] = field(default_factory=dict)
     format: int = FORMAT
 

@@ -40,7 +40,7 @@ def publish(out: Path, database: Database, facts: Manifest, rows: Sequence[Row])
     remove(final)
     partial.rename(final)
     probe = [round(float(x), 6) for x in encoder.encode([PROBE])[0]]
-    facts = replace(facts, dim=encoder.dim, probe_vector=probe, files=_files(out, facts))
+    facts = replace(facts, dim=encoder.dim, probe_vector=probe, files=_files(out, facts), digest=digest(final))
     facts.write(out)
     return facts
 
@@ -52,13 +52,19 @@ def readable(answer: str, encoder: str) -> str:
 
 def _files(out: Path, facts: Manifest) -> dict[str, int]:
     folders = (generation_folder(out, facts.generation), encoder_folder(out, facts.fingerprint))
-    return {f"{path.relative_to(out)}": size for folder in folders for path, size in sizes(folder, out).items()}
+    return {f"{folder.relative_to(out)}/{name}": size for folder in folders for name, size in sizes(folder).items()}
 
 
-def sizes(folder: Path, base: Path | None = None) -> dict[Path, int]:
+def sizes(folder: Path) -> dict[str, int]:
     """Give the bytes of each file below a folder."""
-    return {
-        path if base else path.relative_to(folder): path.stat().st_size
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
+    return {str(path.relative_to(folder)): path.stat().st_size for path in files(folder)}
+
+
+def digest(folder: Path) -> str:
+    """Hash the files below a folder."""
+    return fingerprint.of_files(files(folder))
+
+
+def files(folder: Path) -> list[Path]:
+    """List the files below a folder, in order."""
+    return sorted(path for path in folder.rglob("*") if path.is_file())

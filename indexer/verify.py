@@ -8,6 +8,7 @@ import numpy as np
 from indexer import fingerprint, manifest
 from indexer.errors import UserError
 from indexer.index import Index
+from indexer.publish import digest
 
 SHARE = 2_000  # rows compared at a time
 TOLERANCE = 2e-3  # a store may keep half-precision numbers
@@ -18,7 +19,7 @@ def verify(folder: Path) -> dict[str, Any]:
     index = Index(folder, manifest.read(folder))
     faults = index.faults()
     if not faults:
-        for compare in (_encoder, _entries, _vectors):
+        for compare in (_caches, _encoder, _entries, _vectors):
             try:
                 faults.extend(compare(index))
             except UserError as error:
@@ -28,6 +29,10 @@ def verify(folder: Path) -> dict[str, Any]:
     facts = index.facts
     index.close()
     return {"index": str(folder), "generation": facts.generation, "rows": facts.rows, "faults": faults}
+
+
+def _caches(index: Index) -> list[str]:
+    return [] if digest(index.cache) == index.facts.digest else ["the caches are not as they were written"]
 
 
 def _encoder(index: Index) -> list[str]:

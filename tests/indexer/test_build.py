@@ -186,6 +186,19 @@ def test_damage_is_named_and_repair_mends_it(small, tmp_path):
     assert verify(folder)["faults"] == []
 
 
+@pytest.mark.parametrize("name", ["questions/store.faiss", "lexical/entries/vocab.index.json", "entries.npy"])
+def test_damage_that_keeps_the_size_is_one_line_too(small, tmp_path, name):
+    folder = tmp_path / "index"
+    make(small, folder)
+    path = folder / "generations/000001" / name
+    path.write_bytes(b"\xff" * path.stat().st_size)
+    with pytest.raises(UserError, match="is damaged: a cache cannot be read"):
+        Index.open(folder).search(["refund"], 1)
+    assert "the caches are not as they were written" in verify(folder)["faults"]
+    repair(folder)
+    assert verify(folder)["faults"] == []
+
+
 def test_verify_finds_caches_that_drifted_from_the_truth(small, tmp_path):
     folder = tmp_path / "index"
     make(small, folder)
@@ -207,7 +220,7 @@ def test_verify_finds_a_store_that_lost_a_row(small, tmp_path):
     vectors = np.load(path)
     vectors[2] = 0
     np.save(path, vectors)
-    assert len(verify(folder)["faults"]) == 2
+    assert len(verify(folder)["faults"]) == 3  # its bytes, the vector, the lookup
     assert built.facts.rows == 6
 
 
