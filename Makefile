@@ -19,22 +19,22 @@ help:
 	@echo "make format         format the code"
 	@echo "make clean          remove .venv and the index"
 
-run: .venv/installed $(INDEX)/manifest.json
+# The build looks at the sheet's content and is done in half a second where nothing has changed.
+run: index
 	@$(BIN)/web serve --index $(INDEX) --port $(PORT)
 
-index: .venv/installed $(INDEX)/manifest.json
-
-$(INDEX)/manifest.json: $(SHEET)
+index: .venv/installed
 	@$(BIN)/indexer build $(SHEET) --out $(INDEX)
-	@touch $@
 
 install: .venv/installed
 
 .venv/installed: pyproject.toml
-	@echo "Installing into .venv (a few minutes the first time) ..."
+	@echo "Making .venv ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing PyTorch for the CPU (1 of 2, about a minute) ..."
 	@$(BIN)/pip install -q --disable-pip-version-check $(CPU_TORCH) $(TORCH) 2>/dev/null \
 		|| $(BIN)/pip install -q --disable-pip-version-check $(TORCH)
+	@echo "Installing the rest (2 of 2, about a minute) ..."
 	@$(BIN)/pip install -q --disable-pip-version-check -e .
 	@touch $@
 

@@ -7,7 +7,7 @@ last. Whoever kills a build at any moment leaves the old index, and the vectors 
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -28,13 +28,13 @@ from indexer.index import (
     remove,
 )
 from indexer.manifest import Manifest
+from indexer.progress import Progress, silent
 from indexer.publish import PROBE, publish, readable, sizes
 from indexer.retrieve import Retrieval
 from indexer.stores import check_store
 from indexer.words import has_hangul
 
 SHARE = 512  # texts encoded between two commits
-Progress = Callable[[int, int], None]  # done, of
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +55,13 @@ def build_index(
     store: str = "faiss",
     retrieval: Retrieval = "hybrid",
     columns: Mapping[str, str] | None = None,
-    progress: Progress = lambda done, of: None,
+    progress: Progress = silent,
 ) -> Built:
     """Build an index of a sheet, or bring it up to date: only texts without a vector are encoded."""
     started = time.monotonic()
     check_spec(encoder)
     check_store(store)
+    progress(f"Reading {sheet}")
     corpus = read_corpus(Path(sheet), columns)
     if not corpus.rows:
         raise UserError(f"{sheet} has no usable row. Type: indexer check {sheet}")
@@ -68,12 +69,14 @@ def build_index(
     _writable(out)
     with _only_builder(out):
         old = _old(out)
+        progress(f"Preparing {encoder}")
         name = _provide_encoder(out, encoder, [row.question for row in corpus.rows])
         wanted = _facts(corpus, str(sheet), encoder, name, store, retrieval)
         if old and _same(old, wanted) and not Index(out, old).faults():
             return Built(old, corpus, 0, False, time.monotonic() - started)
         with closing(_open_truth(out)) as database:
             encoded = _encode(database, out, wanted, corpus.rows, progress)
+            progress("Writing the index")
             generation = database.add_generation(corpus.rows)
             facts = publish(out, database, replace(wanted, generation=generation), corpus.rows)
             _prune(out, database, [facts] + ([old] if old else []))
@@ -88,7 +91,7 @@ def repair(folder: Path) -> Manifest:
         if len(rows) != facts.rows:
             raise UserError(f"{folder}: the database is damaged too. Type: indexer build {facts.sheet} --out {folder}")
         _provide_encoder(folder, facts.encoder, [row.question for row in rows])
-        _encode(database, folder, facts, rows, lambda done, of: None)
+        _encode(database, folder, facts, rows, silent)
         return publish(folder, database, facts, rows)
 
 
@@ -100,10 +103,10 @@ def _encode(database: Database, out: Path, facts: Manifest, rows: Sequence[Row],
     names = sorted(new, key=lambda name: len(new[name]))  # texts of one length share a batch
     encoder = open_encoder(facts.encoder, encoder_folder(out, facts.fingerprint))
     for start in range(0, len(names), SHARE):
-        progress(start, len(names))
+        progress("Encoding", start, len(names))
         share = names[start : start + SHARE]
         database.add_vectors(facts.fingerprint, share, encoder.encode([new[name] for name in share]))
-    progress(len(names), len(names))
+    progress("Encoding", len(names), len(names))
     return len(names)
 
 

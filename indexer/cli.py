@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from indexer.command import Commands, echo_json, progress
+from indexer.command import Commands, Progress, echo_json
 from indexer.errors import UserError
 from indexer.shown import line, sentence, summary, table
 
@@ -59,9 +59,8 @@ def build(
     """
     from indexer.build import build_index
 
-    click.echo(f"Reading {sheet} ...", err=True)
-    with progress("Encoding") as move:
-        built = build_index(sheet, out, encoder, store, retrieval, _columns(columns), move)
+    with Progress() as progress:
+        built = build_index(sheet, out, encoder, store, retrieval, _columns(columns), progress)
     for finding in built.corpus.skipped[:SHOWN]:
         click.echo(f"row {finding.row}: {finding.message} {finding.fix}", err=True)
     if len(built.corpus.skipped) > SHOWN:
@@ -147,8 +146,8 @@ def evaluate(
     measured = []
     for folder in indexes.split(","):
         opened = _open(Path(folder.strip()))
-        with progress(f"Searching {folder}") as move:
-            results = evaluation.run_queries(opened, judged, move)
+        with Progress() as progress:
+            results = evaluation.run_queries(opened, judged, progress)
         found: dict[str, Any] = {"index": folder, **evaluation.figures(results)}
         if by:
             found["by"] = {by: evaluation.by_field(results, by)}

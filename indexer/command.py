@@ -2,8 +2,6 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -33,20 +31,31 @@ def echo_json(value: Any) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
-@contextmanager
-def progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on stderr where that is a terminal; give the function that moves it (done, of)."""
-    bar: Any = None
+class Progress:
+    """Says on stderr what a command is doing, with a bar where there is something to count."""
 
-    def move(done: int, of: int) -> None:
-        nonlocal bar
-        if bar is None and of:
-            bar = click.progressbar(length=of, label=label, file=sys.stderr, show_pos=True).__enter__()
-        if bar is not None:
-            bar.update(done - bar.pos)
+    def __init__(self) -> None:
+        self._stage = ""
+        self._bar: Any = None
 
-    try:
-        yield move
-    finally:
-        if bar is not None:
-            bar.__exit__(None, None, None)
+    def __enter__(self) -> "Progress":
+        """Begin without a stage."""
+        return self
+
+    def __call__(self, stage: str, done: int = 0, of: int = 0) -> None:
+        """Show that `done` of `of` are done in a stage."""
+        if stage != self._stage:
+            self.__exit__()
+            self._stage = stage
+            if of and sys.stderr.isatty():
+                self._bar = click.progressbar(length=of, label=stage, file=sys.stderr, show_pos=True).__enter__()
+            else:
+                click.echo(f"{stage} ({of:,}) ..." if of else f"{stage} ...", err=True)
+        if self._bar is not None:
+            self._bar.update(done - self._bar.pos)
+
+    def __exit__(self, *_: object) -> None:
+        """End the stage."""
+        if self._bar is not None:
+            self._bar.__exit__(None, None, None)
+        self._bar = None

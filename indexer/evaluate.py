@@ -3,7 +3,7 @@
 Ranking figures by ir_measures (Macdonald and Ounis), over entries: a judged row stands for its entry.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from indexer.confidence import Judgement, judge
 from indexer.errors import UserError
 from indexer.index import Index
+from indexer.progress import Progress, silent
 from indexer.queries import Query
 from indexer.retrieve import Candidate
 
@@ -32,9 +33,7 @@ class Result:
         return any(self.relevant.get(candidate.entry, 0) > 0 for candidate in self.candidates[:k])
 
 
-def run_queries(
-    index: Index, queries: Sequence[Query], progress: Callable[[int, int], None] = lambda done, of: None
-) -> list[Result]:
+def run_queries(index: Index, queries: Sequence[Query], progress: Progress = silent) -> list[Result]:
     """Search every query."""
     entry_of, entries = _entries(index)
     unknown = {name for query in queries for name in query.relevance} - entry_of.keys() - entries
@@ -43,14 +42,14 @@ def run_queries(
         raise UserError(f"the judgements name rows that the index does not hold, such as {sorted(unknown)[:3]}.")
     results = []
     for start in range(0, len(queries), SHARE):
-        progress(start, len(queries))
+        progress(f"Searching {index.folder}", start, len(queries))
         share = queries[start : start + SHARE]
         for query, found in zip(share, index.search([query.text for query in share], DEPTH), strict=True):
             relevant = {
                 name if query.by_entry else entry_of.get(name, name): value for name, value in query.relevance.items()
             }
             results.append(Result(query, relevant, found, judge(query.text, found)))
-    progress(len(queries), len(queries))
+    progress(f"Searching {index.folder}", len(queries), len(queries))
     return results
 
 
