@@ -68,6 +68,8 @@ def build_index(
     out = Path(out)
     _writable(out)
     with _only_builder(out):
+        for left in (out / "generations").glob("*.partial"):  # of a build that was killed
+            remove(left)
         old = _old(out)
         progress(f"Preparing {encoder}")
         name = _provide_encoder(out, encoder, [row.question for row in corpus.rows])

@@ -80,3 +80,13 @@ def test_what_a_killed_build_encoded_is_kept(tmp_path, monkeypatch):
         raise AssertionError("the build was to be interrupted")
     monkeypatch.undo()
     assert build_index(sheet, folder, SPEC).encoded == 80 - 20
+
+
+def test_what_a_killed_build_left_goes_with_the_next_even_if_nothing_has_changed(tmp_path):
+    sheet, folder = tmp_path / "sheet.csv", tmp_path / "index"
+    write(sheet, 0, rows=10)
+    build_index(sheet, folder, SPEC)
+    left = folder / "generations/000002.partial/questions"
+    left.mkdir(parents=True)
+    assert not build_index(sheet, folder, SPEC).changed
+    assert not left.parent.exists()

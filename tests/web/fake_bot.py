@@ -54,7 +54,7 @@ ABSTAIN = Answer(
     text="I have no answer to that.",
     confidence=0.04,
     candidates=[candidate(2, "How long does a refund take?", 0.31)],
-    trace={"generation": 3, "on_topic": 0.21, "rule": "Nothing stored is about this."},
+    trace={"generation": 3, "on_topic": 0.45, "rule": "Nothing stored is about this."},
 )
 KOREAN = Answer(
     decision="answer",
