@@ -8,6 +8,7 @@ import sys
 import tempfile
 import weakref
 from collections.abc import Sequence
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from shutil import rmtree
@@ -62,6 +63,7 @@ def check_spec(spec: str) -> None:
     specs.options(parsed, _module(parsed).prepare)
 
 
+@cache
 def reads_hangul(spec: str) -> bool:
     """Tell whether an encoder knows Korean; one that does not leaves Korean messages to the lexical leg."""
     return bool(getattr(_module(specs.parse(spec)), "READS_HANGUL", True))
