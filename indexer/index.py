@@ -162,11 +162,11 @@ class Index:
         facts = self.facts
         readable = facts.retrieval != "hybrid" or reads_hangul(facts.encoder) or not has_hangul(text)
         dense, words = facts.retrieval != "lexical" and readable, facts.retrieval != "dense"
-        ranked = {item.position: item for item in rank(self.legs, text, vector, k, dense, words)}
+        ranked = rank(self.legs, text, vector, k, dense, words)
         same = self._same_question(text, vector)
         # A row that holds the message as it stands goes before all others, and stands for its entry.
         said = {int(self.legs.entry_of[position]) for position in same}
-        others = [item for item in ranked.values() if int(self.legs.entry_of[item.position]) not in said]
+        others = [item for item in ranked if int(self.legs.entry_of[item.position]) not in said]
         best = [*same.values(), *others][:k]
         rows = self.database.rows(facts.generation, [item.position for item in best])
         return [Candidate(row, item, item.position in same) for row, item in zip(rows, best, strict=True)]
