@@ -34,6 +34,7 @@ from indexer.retrieve import Retrieval
 from indexer.stores import check_store
 from indexer.words import has_hangul
 
+LOCK = ".lock"
 SHARE = 512  # texts encoded between two commits
 
 
@@ -181,11 +182,8 @@ def _prune(out: Path, database: Database, kept: Sequence[Manifest]) -> None:
 def _writable(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise UserError(f"{out} is a file. Name another folder with --out.")
-    if (
-        out.is_dir()
-        and any(out.iterdir())
-        and not ((out / DATABASE).exists() or (out / manifest.FILE).exists() or (out / "encoders").exists())
-    ):
+    found = {path.name for path in out.iterdir()} - {LOCK} if out.is_dir() else set()
+    if found and not found & {DATABASE, manifest.FILE, "encoders"}:
         raise UserError(f"{out} holds other files and is no index. Name another folder with --out.")
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -196,7 +194,7 @@ def _writable(out: Path) -> None:
 @contextmanager
 def _only_builder(out: Path) -> Iterator[None]:
     """Let one build at a time write into a folder; the lock goes with the process that holds it."""
-    lock = FileLock(out.parent / f".{out.name}.lock", timeout=0)
+    lock = FileLock(out / LOCK, timeout=0)
     try:
         lock.acquire()
     except Timeout as error:

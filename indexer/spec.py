@@ -11,6 +11,9 @@ from urllib.parse import parse_qsl
 from indexer.errors import UserError
 
 
+NUMBERS = {int: "whole numbers", float: "numbers"}
+
+
 @dataclass(frozen=True, slots=True)
 class Spec:
     """A parsed spec."""
@@ -73,4 +76,4 @@ def _typed(name: str, key: str, value: str, kind: Any) -> Any:
     try:
         return kind(value)
     except ValueError as error:
-        raise UserError(f"{name}?{key}={value}: {key} takes {kind.__name__} values.") from error
+        raise UserError(f"{name}?{key}={value}: {key} takes {NUMBERS.get(kind, kind.__name__)}.") from error

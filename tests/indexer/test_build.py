@@ -264,6 +264,7 @@ def test_a_folder_of_other_files_is_not_written_to(small, tmp_path):
 
 
 def test_two_builds_at_once_are_refused(small, tmp_path):
+    (tmp_path / "index").mkdir()
     with building._only_builder(tmp_path / "index"), pytest.raises(UserError, match="another build"):
         make(small, tmp_path / "index")
 

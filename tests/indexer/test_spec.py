@@ -58,9 +58,9 @@ def test_options_left_out_are_left_to_the_function():
         ("x?zise=7", "x has no option 'zise': its options are name, share, size, way."),
         ("x?folder=7", "x has no option 'folder': its options are name, share, size, way."),
         ("x?b=1&a=1", "x has no option 'a': its options are name, share, size, way."),
-        ("x?size=big", "x?size=big: size takes int values."),
-        ("x?size=1.5", "x?size=1.5: size takes int values."),
-        ("x?share=half", "x?share=half: share takes float values."),
+        ("x?size=big", "x?size=big: size takes whole numbers."),
+        ("x?size=1.5", "x?size=1.5: size takes whole numbers."),
+        ("x?share=half", "x?share=half: share takes numbers."),
         ("x?way=three", "x?way=three: choose one of one, two."),
     ],
 )
@@ -112,7 +112,7 @@ def test_the_contracts_specs_are_accepted(spec):
         ("minilm?pooling=max", "minilm?pooling=max: choose one of mean, cls."),
         ("bert:x?max=3", "bert has no option 'max': its options are max_tokens, pooling."),
         ("sbert:x?pooling=cls", "sbert has no option 'pooling': its options are none."),
-        ("tfidf?dim=many", "tfidf?dim=many: dim takes int values."),
+        ("tfidf?dim=many", "tfidf?dim=many: dim takes whole numbers."),
     ],
 )
 def test_a_wrong_encoder_is_refused_before_any_work(spec, message):
