@@ -10,7 +10,6 @@ from urllib.parse import parse_qsl
 
 from indexer.errors import UserError
 
-
 NUMBERS = {int: "whole numbers", float: "numbers"}
 
 
