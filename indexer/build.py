@@ -29,7 +29,7 @@ from indexer.index import (
 )
 from indexer.manifest import Manifest
 from indexer.progress import Progress, silent
-from indexer.publish import PROBE, publish, readable, sizes
+from indexer.publish import PROBE, files, publish, readable, sizes
 from indexer.retrieve import Retrieval
 from indexer.stores import check_store
 from indexer.words import has_hangul
@@ -75,7 +75,7 @@ def build_index(
         progress(f"Preparing {encoder}")
         name = _provide_encoder(out, encoder, [row.question for row in corpus.rows])
         wanted = _facts(corpus, str(sheet), encoder, name, store, retrieval)
-        if old and _same(old, wanted) and not Index(out, old).faults():
+        if old and _same(old, wanted) and _whole(out, old):
             return Built(old, corpus, 0, False, time.monotonic() - started)
         with closing(_open_truth(out)) as database:
             encoded = _encode(database, out, wanted, corpus.rows, progress)
@@ -93,7 +93,10 @@ def repair(folder: Path) -> Manifest:
         rows = database.rows(facts.generation)
         if len(rows) != facts.rows:
             raise UserError(f"{folder}: the database is damaged too. Type: indexer build {facts.sheet} --out {folder}")
-        _provide_encoder(folder, facts.encoder, [row.question for row in rows])
+        if _provide_encoder(folder, facts.encoder, [row.question for row in rows]) != facts.fingerprint:
+            raise UserError(
+                f"{folder}: {facts.encoder} is not what it was. Type: indexer build {facts.sheet} --out {folder}"
+            )
         _encode(database, folder, facts, rows, silent)
         return publish(folder, database, facts, rows)
 
@@ -119,11 +122,19 @@ def _provide_encoder(out: Path, spec: str, texts: Sequence[str]) -> str:
     remove(partial)
     name = prepare_encoder(spec, texts, partial)
     final = encoder_folder(out, name)
-    if not final.exists() or sizes(final) != sizes(partial):
+    if not _equal(partial, final):
         remove(final)
         partial.rename(final)
     remove(partial)
     return name
+
+
+def _equal(one: Path, other: Path) -> bool:
+    """Compare two folders by content; files that are links to one file need no reading."""
+    return sizes(one) == sizes(other) and all(
+        path.samefile(other / path.name) or fingerprint.of_file(path) == fingerprint.of_file(other / path.name)
+        for path in files(one)
+    )
 
 
 def _facts(corpus: Corpus, sheet: str, encoder: str, name: str, store: str, retrieval: str) -> Manifest:
@@ -164,6 +175,11 @@ def _old(out: Path) -> Manifest | None:
         return manifest.read(out)
     except UserError:
         return None
+
+
+def _whole(out: Path, facts: Manifest) -> bool:
+    with closing(Index(out, facts)) as index:
+        return not index.faults()
 
 
 def _prune(out: Path, database: Database, kept: Sequence[Manifest]) -> None:
