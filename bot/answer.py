@@ -18,14 +18,8 @@ OFFERED = 3  # stored questions offered where the decision is choose
 TEXTS: dict[tuple[str, str], str] = {
     ("choose", "en"): "I am not sure which one you mean. Is it one of these?",
     ("choose", "ko"): "어떤 것을 찾으시는지 확실하지 않아요. 혹시 이 중에 있나요?",
-    (
-        "abstain",
-        "en",
-    ): "I have no answer to that. Could you put it in other words, or ask about something else?",
-    (
-        "abstain",
-        "ko",
-    ): "그 질문에 맞는 답을 찾지 못했어요. 다른 말로 다시 물어보시거나 다른 것을 물어봐 주세요.",
+    ("abstain", "en"): "I have no answer to that. Could you put it in other words, or ask about something else?",
+    ("abstain", "ko"): "그 질문에 맞는 답을 찾지 못했어요. 다른 말로 다시 물어보시거나 다른 것을 물어봐 주세요.",
 }
 
 

@@ -19,7 +19,7 @@ from indexer import fingerprint, manifest
 from indexer.corpus import Corpus, Row, read_corpus
 from indexer.database import FILE as DATABASE
 from indexer.database import Database
-from indexer.encoders import check_spec, open_encoder, prepare_encoder
+from indexer.encoders import Encoder, check_spec, open_encoder, prepare_encoder
 from indexer.errors import UserError
 from indexer.index import (
     Index,
@@ -29,7 +29,7 @@ from indexer.index import (
 )
 from indexer.manifest import Manifest
 from indexer.progress import Progress, silent
-from indexer.publish import PROBE, files, publish, readable, sizes
+from indexer.publish import PROBE, publish, readable, sizes
 from indexer.retrieve import Retrieval
 from indexer.stores import check_store
 from indexer.words import has_hangul
@@ -78,10 +78,11 @@ def build_index(
         if old and _same(old, wanted) and _whole(out, old):
             return Built(old, corpus, 0, False, time.monotonic() - started)
         with closing(_open_truth(out)) as database:
-            encoded = _encode(database, out, wanted, corpus.rows, progress)
+            opened = open_encoder(encoder, encoder_folder(out, name))
+            encoded = _encode(database, opened, wanted, corpus.rows, progress)
             progress("Writing the index")
             generation = database.add_generation(corpus.rows)
-            facts = publish(out, database, replace(wanted, generation=generation), corpus.rows)
+            facts = publish(out, database, opened, replace(wanted, generation=generation), corpus.rows)
             _prune(out, database, [facts] + ([old] if old else []))
     return Built(facts, corpus, encoded, True, time.monotonic() - started)
 
@@ -97,17 +98,17 @@ def repair(folder: Path) -> Manifest:
             raise UserError(
                 f"{folder}: {facts.encoder} is not what it was. Type: indexer build {facts.sheet} --out {folder}"
             )
-        _encode(database, folder, facts, rows, silent)
-        return publish(folder, database, facts, rows)
+        encoder = open_encoder(facts.encoder, encoder_folder(folder, facts.fingerprint))
+        _encode(database, encoder, facts, rows, silent)
+        return publish(folder, database, encoder, facts, rows)
 
 
-def _encode(database: Database, out: Path, facts: Manifest, rows: Sequence[Row], progress: Progress) -> int:
+def _encode(database: Database, encoder: Encoder, facts: Manifest, rows: Sequence[Row], progress: Progress) -> int:
     """Encode the questions and answers that have no vector yet; give how many."""
     known = database.known_vectors(facts.fingerprint)
     texts = dict.fromkeys(text for row in rows for text in (row.question, readable(row.answer, facts.encoder)))
     new = {name: text for text in texts if (name := fingerprint.of_text(text)) not in known}
     names = sorted(new, key=lambda name: len(new[name]))  # texts of one length share a batch
-    encoder = open_encoder(facts.encoder, encoder_folder(out, facts.fingerprint))
     for start in range(0, len(names), SHARE):
         progress("Encoding", start, len(names))
         share = names[start : start + SHARE]
@@ -132,8 +133,8 @@ def _provide_encoder(out: Path, spec: str, texts: Sequence[str]) -> str:
 def _equal(one: Path, other: Path) -> bool:
     """Compare two folders by content; files that are links to one file need no reading."""
     return sizes(one) == sizes(other) and all(
-        path.samefile(other / path.name) or fingerprint.of_file(path) == fingerprint.of_file(other / path.name)
-        for path in files(one)
+        (one / name).samefile(other / name) or fingerprint.of_file(one / name) == fingerprint.of_file(other / name)
+        for name in sizes(one)
     )
 
 

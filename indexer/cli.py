@@ -37,7 +37,7 @@ def main() -> None:
 @click.option("--store", default="faiss", show_default=True, help="faiss, or flat (exact, in NumPy).")
 @click.option(
     "--retrieval", type=click.Choice(["dense", "lexical", "hybrid"]), default="hybrid", show_default=True,
-    help="dense: the nearest cosine; lexical: shared words; hybrid: by the message's language.",
+    help="dense: the nearest cosine; lexical: shared words; hybrid: both, and the answers' text.",
 )  # fmt: skip
 @COLUMN
 @JSON

@@ -18,11 +18,14 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except UserError as error:
             click.echo(f"Error: {error}", err=True)
-        except BrokenPipeError:
+        except (BrokenPipeError, click.ClickException, click.Abort, click.exceptions.Exit):
             raise
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             click.echo(f"Error: {where}{error.strerror or error}. Check the path, its rights and the disk.", err=True)
+        except Exception as error:  # a fault of ours: still one line, and what to do with it
+            what = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            click.echo(f"Error: unexpected {what}. Please report this with the command that you typed.", err=True)
         return ctx.exit(2)
 
 

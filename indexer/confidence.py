@@ -1,7 +1,8 @@
 """Confidence: how likely the first candidate is right, how likely the message is on topic, and what to do.
 
 Two logistic models a leg over a few measures, fitted on the dev messages of data/queries.csv by
-benchmarks/fit_confidence.py. The thresholds hold for that sheet; `indexer calibrate` fits them to another.
+benchmarks/fit_confidence.py. The thresholds hold for that sheet: on another, the order of the probabilities holds,
+not their size.
 """
 
 import math

@@ -16,6 +16,7 @@ import numpy as np
 from filelock import FileLock
 
 from indexer import fingerprint
+from indexer.errors import UserError
 from indexer.pooling import pool
 from indexer.vectors import Vectors, unit
 
@@ -79,13 +80,22 @@ def export(encoder: "BertEncoder", folder: Path, max_tokens: int) -> None:
         "pad_id": tokenizer.pad_token_id or 0,
         "pad_token": tokenizer.pad_token or "[PAD]",
     }
-    _export_graph(encoder, folder / GRAPH)
+    try:
+        _export_graph(encoder, folder / GRAPH)
+    except Exception as error:  # the exporter raises errors of its own for what it cannot follow
+        reason = str(error).strip().partition("\n")[0][:120]
+        raise UserError(
+            f"this model cannot be exported for serving ({reason}). Serve it by torch instead: sbert:NAME_OR_PATH."
+        ) from error
     config["files"] = fingerprint.of_files([folder / TOKENIZER, folder / GRAPH])
     (folder / CONFIG).write_text(json.dumps(config, indent=1), encoding="utf-8")
     difference = _difference(encoder, OnnxEncoder(folder), config["max_tokens"])
     if difference > TOLERANCE:
         (folder / GRAPH).unlink()
-        raise RuntimeError(f"the exported graph differs from torch by {difference:.1e}, more than {TOLERANCE}")
+        raise UserError(
+            f"this model's exported graph differs from torch by {difference:.1e}, more than {TOLERANCE}. "
+            "Serve it by torch instead: sbert:NAME_OR_PATH."
+        )
 
 
 def provide(name: str, load: Callable[[], "BertEncoder"], folder: Path, max_tokens: int) -> None:

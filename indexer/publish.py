@@ -9,7 +9,7 @@ import numpy as np
 from indexer import fingerprint
 from indexer.corpus import Row
 from indexer.database import Database
-from indexer.encoders import open_encoder, reads_hangul
+from indexer.encoders import Encoder, reads_hangul
 from indexer.index import ANSWERS, ENTRIES, LEXICAL, QUESTIONS, VECTORS, encoder_folder, generation_folder, remove
 from indexer.lexical import build_lexical
 from indexer.manifest import Manifest
@@ -19,12 +19,11 @@ from indexer.words import has_hangul
 PROBE = "How do I get a refund? 환불은 어떻게 받나요?"
 
 
-def publish(out: Path, database: Database, facts: Manifest, rows: Sequence[Row]) -> Manifest:
+def publish(out: Path, database: Database, encoder: Encoder, facts: Manifest, rows: Sequence[Row]) -> Manifest:
     """Write a generation's caches, then its manifest."""
     final = generation_folder(out, facts.generation)
     partial = final.with_suffix(".partial")
     remove(partial)
-    encoder = open_encoder(facts.encoder, encoder_folder(out, facts.fingerprint))
     numbers: dict[str, int] = {}
     entry_of = np.array([numbers.setdefault(row.entry, len(numbers)) for row in rows], dtype=np.int32)
     questions, answers = [row.question for row in rows], [row.answer for row in rows]

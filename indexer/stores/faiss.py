@@ -12,7 +12,7 @@ FILE = "store.faiss"
 # Measured on two cores with 384 dimensions (benchmarks/stores.py): up to EXACT_ROWS the exact scan takes
 # about a millisecond; half precision then halves that at recall 1.00 and builds in a second; above SCAN_ROWS
 # a scan takes longer than the encoder, and cells (inverted lists) answer in a fraction of a millisecond. A
-# graph (HNSW) was no choice: it took six times as long to build as the cells and found less.
+# graph (HNSW) was no choice: it took several times as long to build as the cells and found less.
 EXACT_ROWS = 20_000
 SCAN_ROWS = 200_000
 PROBED = 32  # cells searched

@@ -97,17 +97,21 @@ def make_sentence_model(bert: Path, folder: Path) -> None:
 
 
 def word_pieces(texts: list[str]) -> Any:
-    """A WordPiece tokenizer as BERT's, that leaves Hangul syllables whole."""
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+    """A WordPiece tokenizer as BERT's, that leaves Hangul syllables whole.
 
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    Its pieces are listed rather than trained: the trainer breaks ties anew in every run, and the random models
+    would then give other vectors each time.
+    """
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    letters = sorted(set("".join(texts).lower()) - {" ", "\n"})
+    words = sorted({word for text in texts[::2] for word in text.lower().split() if len(word) > 1})
+    pieces = dict.fromkeys([*special, *letters, *(f"##{letter}" for letter in letters), *words])
+    tokenizer = Tokenizer(models.WordPiece({piece: at for at, piece in enumerate(pieces)}, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(strip_accents=False, lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokenizer.train_from_iterator(
-        texts, trainers.WordPieceTrainer(vocab_size=900, special_tokens=special, show_progress=False)
-    )
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
     names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), special, strict=True))
     return fast(tokenizer, model_max_length=64, **names)

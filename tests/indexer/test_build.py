@@ -67,8 +67,7 @@ def test_only_changed_texts_are_encoded(small, tmp_path, monkeypatch):
     monkeypatch.setattr(
         building, "prepare_encoder", lambda spec, texts, folder: folder.mkdir(parents=True) or "letters"
     )
-    for room in (building, publishing):
-        monkeypatch.setattr(room, "open_encoder", lambda spec, folder: Letters())
+    monkeypatch.setattr(building, "open_encoder", lambda spec, folder: Letters())
     make(small, tmp_path / "index")
     assert len(set(seen)) == 6 + 4 + 1  # questions, answers, probe
     seen.clear()

