@@ -369,6 +369,8 @@ def test_a_failure_of_the_server_is_said_and_can_be_tried_again(chat: Chat, bot:
 @browser_only
 def test_a_server_out_of_reach_is_said_in_the_language_of_the_page(chat: Chat) -> None:
     chat.page.click("text=한국어")
+    chat.page.wait_for_selector("html[lang=ko]")
+    chat.page.wait_for_url(f"{chat.site}/")  # the module's last step: before it, the form would be sent without it
     chat.page.route("**/api/ask", lambda route: route.abort())
     chat.say("hello")
     assert chat.texts()[-1] == WORDS["ko"]["offline"]
@@ -409,6 +411,7 @@ def test_the_language_is_switched_and_remembered_and_the_conversation_stays(chat
     chat.say("How do I get a refund?")
     chat.page.click("text=한국어")
     chat.page.wait_for_selector("html[lang=ko]")
+    chat.page.wait_for_url(f"{chat.site}/")  # the module's last step: before it, the form would be sent without it
     assert chat.page.url == f"{chat.site}/"
     assert chat.last().locator(".sure").inner_text() == "꽤 확실해요 · 92%"
     chat.page.reload()
