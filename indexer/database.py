@@ -74,8 +74,9 @@ class Database:
 
     def same_question(self, generation: int, text: str) -> list[int]:
         """Give the positions whose question equals a text but for case, width, spacing and end marks."""
-        query = "SELECT position FROM rows WHERE generation = ? AND normal = ? ORDER BY position"
-        return [record[0] for record in self.db.execute(query, [generation, normalise(text)])]
+        # Sorted here: asked to, SQLite would walk all rows in order rather than look the text up.
+        query = "SELECT position FROM rows WHERE generation = ? AND normal = ?"
+        return sorted(record[0] for record in self.db.execute(query, [generation, normalise(text)]))
 
     def known_vectors(self, fingerprint: str) -> set[str]:
         """Give the content hashes that an encoder has vectors for."""

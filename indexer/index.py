@@ -18,6 +18,7 @@ from indexer.errors import UserError
 from indexer.lexical import load_lexical
 from indexer.retrieve import Candidate, Legs, Ranked, rank
 from indexer.stores import open_store
+from indexer.together import Together
 from indexer.vectors import Vectors
 from indexer.words import has_hangul
 
@@ -82,7 +83,7 @@ class Index:
                 f"{self.folder}: the weights of {self.facts.encoder} have changed since the build (by "
                 f"{difference:.2g}). Type: indexer build {self.facts.sheet} --out {self.folder}"
             )
-        return encoder
+        return Together(encoder)
 
     @cached_property
     def legs(self) -> Legs:
@@ -92,8 +93,9 @@ class Index:
             return Legs(
                 questions=open_store(self.facts.store, self.cache / QUESTIONS),
                 answers=open_store(self.facts.store, self.cache / ANSWERS),
-                question_vectors=np.load(self.cache / QUESTIONS / VECTORS, mmap_mode="r", allow_pickle=False),
-                answer_vectors=np.load(self.cache / ANSWERS / VECTORS, mmap_mode="r", allow_pickle=False),
+                # Plain views of the mapped files: a memmap object is made anew, slowly, at every slice.
+                question_vectors=np.asarray(np.load(self.cache / QUESTIONS / VECTORS, "r", allow_pickle=False)),
+                answer_vectors=np.asarray(np.load(self.cache / ANSWERS / VECTORS, "r", allow_pickle=False)),
                 lexical=load_lexical(self.cache / LEXICAL, entry_of),
                 entry_of=entry_of,
                 first_row=np.unique(entry_of, return_index=True)[1],

@@ -50,11 +50,14 @@ class Bm25:
         holding = len(self._holders(term))
         return float(np.log1p((self.size - holding + 0.5) / (holding + 0.5)))
 
-    def holds(self, text: int, term: str) -> bool:
-        """Tell whether a text holds a term."""
+    def hold(self, texts: NDArray[np.int32], term: str) -> NDArray[np.bool_]:
+        """Tell of some texts, (n,), which ones hold a term."""
         holders = self._holders(term)
-        at = int(np.searchsorted(holders, text))
-        return at < len(holders) and int(holders[at]) == text
+        if not len(holders):
+            return np.zeros(len(texts), dtype=np.bool_)
+        at = np.minimum(holders.searchsorted(texts), len(holders) - 1)
+        found: NDArray[np.bool_] = holders[at] == texts
+        return found
 
     def _holders(self, term: str) -> NDArray[np.int32]:
         number = self.vocabulary.get(term)
@@ -80,9 +83,11 @@ class Lexical:
         total = sum(rarities.values()) or 1.0
         return Evidence((scores / total).astype(np.float32), weights)
 
-    def coverage(self, entry: int, evidence: Evidence) -> float:
-        """Give the share of the query's weight that an entry holds, 0 to 1."""
-        held = sum(weight for term, weight in evidence.weights.items() if self.entries.holds(entry, term))
+    def coverage(self, entries: NDArray[np.int32], evidence: Evidence) -> NDArray[np.float64]:
+        """Give the share of the query's weight that each of some entries, (n,), holds, 0 to 1."""
+        held = np.zeros(len(entries))
+        for term, weight in evidence.weights.items():
+            held += weight * self.entries.hold(entries, term)
         return held / (sum(evidence.weights.values()) or 1.0)
 
     def known(self, query: str) -> float:

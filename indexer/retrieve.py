@@ -10,7 +10,7 @@ are fixed for all sheets (benchmarks/packs.py); `words` is BM25 per unit of the 
 long and short messages, large and small sheets are on one scale.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from indexer.corpus import Row
 from indexer.lexical import Evidence, Lexical
 from indexer.stores import VectorStore
-from indexer.vectors import Vectors
+from indexer.vectors import Positions, Vectors
 
 Retrieval = Literal["dense", "lexical", "hybrid"]
 ANSWER_WEIGHT, WORDS_WEIGHT = 0.3, 0.1
-POOL = 20  # entries that each leg brings
+POOL = 20  # entries that each leg brings, if its best rows hold as many
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,86 +90,77 @@ class Candidate:
 def rank(legs: Legs, text: str, vector: Vectors, k: int, dense: bool, words: bool) -> list[Ranked]:
     """Rank the entries for a message (vector: (dim,)); `dense` and `words` say which legs have a say."""
     dense = dense and bool(vector.any())  # a text without known words is near to nothing
-    wanted = max(POOL, k)
-    pool: dict[int, list[int]] = {}
     evidence = legs.lexical.evidence(text) if words else None
+    brought = [np.zeros(0, dtype=np.int64)]
     if dense:
-        _add(pool, legs, _by_question(legs, vector, wanted))
+        brought.append(_by_question(legs, vector, k))
     if dense and words:
-        _add(pool, legs, _by_answer(legs, vector, wanted))
+        brought.append(_by_answer(legs, vector, k))
     if evidence:
-        _add(pool, legs, _by_words(legs, evidence, wanted))
-    ranked = [_weigh(legs, rows, vector, evidence, dense) for rows in pool.values()]
-    ranked.sort(key=lambda item: (-item.rank_score, item.position))
+        brought.append(_by_words(legs, evidence, k))
+    ranked = _weigh(legs, np.unique(np.concatenate(brought)), vector, evidence, dense)[:k]
     known, foreign = legs.lexical.known(text), legs.lexical.foreign(text)
+    entries = legs.entry_of[[item.position for item in ranked]]
+    coverage = legs.lexical.coverage(entries, evidence).tolist() if evidence else [0.0] * len(ranked)
     return [
-        replace(item, known=known, foreign=foreign, coverage=_coverage(legs, item, evidence)) for item in ranked[:k]
+        replace(item, known=known, foreign=foreign, coverage=share)
+        for item, share in zip(ranked, coverage, strict=True)
     ]
 
 
-def _coverage(legs: Legs, item: Ranked, evidence: Evidence | None) -> float:
-    return legs.lexical.coverage(int(legs.entry_of[item.position]), evidence) if evidence else 0.0
+def _by_question(legs: Legs, vector: Vectors, k: int) -> Positions:
+    def fetch(n: int) -> Positions:
+        found: Positions = legs.questions.search(vector[None], min(n, len(legs.entry_of)))[1][0]
+        return found[found >= 0]
+
+    return _best_rows(fetch, legs.entry_of, k)
 
 
-def _add(pool: dict[int, list[int]], legs: Legs, rows: Sequence[int]) -> None:
-    for row in rows:
-        pool.setdefault(int(legs.entry_of[row]), []).append(row)
+def _by_answer(legs: Legs, vector: Vectors, k: int) -> Positions:
+    found = legs.answers.search(vector[None], min(max(POOL, k), len(legs.first_row)))[1][0]
+    rows: Positions = legs.first_row[found[found >= 0]]
+    return rows
 
 
-def _by_question(legs: Legs, vector: Vectors, wanted: int) -> list[int]:
-    def fetch(n: int) -> list[int]:
-        _, positions = legs.questions.search(vector[None], min(n, len(legs.entry_of)))
-        return [int(position) for position in positions[0] if position >= 0]
-
-    return _first_per_entry(fetch, legs.entry_of, wanted)
-
-
-def _by_answer(legs: Legs, vector: Vectors, wanted: int) -> list[int]:
-    _, entries = legs.answers.search(vector[None], min(wanted, len(legs.first_row)))
-    return [int(legs.first_row[entry]) for entry in entries[0] if entry >= 0]
-
-
-def _by_words(legs: Legs, evidence: Evidence, wanted: int) -> list[int]:
+def _by_words(legs: Legs, evidence: Evidence, k: int) -> Positions:
     scores = evidence.rows
 
-    def fetch(n: int) -> list[int]:
+    def fetch(n: int) -> Positions:
         least = np.partition(scores, -n)[-n] if n < len(scores) else 0
         best = np.flatnonzero((scores >= least) & (scores > 0))
-        return [int(row) for row in best[np.argsort(-scores[best], kind="stable")][:n]]
+        ordered: Positions = best[np.argsort(-scores[best], kind="stable")]
+        return ordered[:n]
 
-    return _first_per_entry(fetch, legs.entry_of, wanted)
+    return _best_rows(fetch, legs.entry_of, k)
 
 
-def _first_per_entry(fetch: Callable[[int], list[int]], entry_of: NDArray[np.int32], wanted: int) -> list[int]:
-    """Take the best row of each of the best entries; `fetch(n)` gives the n best rows."""
-    asked = 4 * wanted
+def _best_rows(fetch: Callable[[int], Positions], entry_of: NDArray[np.int32], k: int) -> Positions:
+    """Take the best row of up to POOL entries, and of k at least; `fetch(n)` gives the n best rows, best first.
+
+    Where an entry has hundreds of wordings, the best rows may be of few entries: then more are asked for.
+    """
+    asked = 4 * max(POOL, k)
     while True:
         rows = fetch(asked)
-        best: dict[int, int] = {}
-        for row in rows:
-            best.setdefault(int(entry_of[row]), row)
-        if len(best) >= wanted or len(rows) < asked:
-            return list(best.values())[:wanted]
+        first = np.sort(np.unique(entry_of[rows], return_index=True)[1])  # of each entry, best first
+        if len(first) >= k or len(rows) < asked:
+            return rows[first[: max(POOL, k)]]
         asked *= 4
 
 
-def _weigh(legs: Legs, rows: Sequence[int], vector: Vectors, evidence: Evidence | None, dense: bool) -> Ranked:
-    """Score an entry by the best of the rows that brought it in."""
-    cosines = legs.question_vectors[rows] @ vector
-    words = evidence.rows[rows] if evidence else np.zeros(len(rows), dtype=np.float32)
-    totals = (cosines if dense else 0) + (WORDS_WEIGHT if dense else 1) * words
-    at = int(np.argmax(totals))
-    row, total = int(rows[at]), float(totals[at])
-    score = round(float(cosines[at]), 6)
-    if evidence is None:
-        return Ranked(row, score, score, legs="dense")
-    entry = int(legs.entry_of[row])
-    answer = float(legs.answer_vectors[entry] @ vector)
-    return Ranked(
-        position=row,
-        score=score,
-        rank_score=total + (ANSWER_WEIGHT * answer if dense else 0.0),
-        answer=answer,
-        words=float(words[at]),
-        legs="dense+lexical" if dense else "lexical",
-    )
+def _weigh(legs: Legs, rows: Positions, vector: Vectors, evidence: Evidence | None, dense: bool) -> list[Ranked]:
+    """Score the rows, (n,), and give the best of each entry, best first."""
+    entries = legs.entry_of[rows]
+    # One dot product a row: a matrix product rounds equal rows differently, by where they stand.
+    cosines = np.vecdot(legs.question_vectors[rows], vector).astype(np.float64).round(6)
+    answers = np.vecdot(legs.answer_vectors[entries], vector) if evidence else np.zeros(len(rows))
+    words = evidence.rows[rows] if evidence else np.zeros(len(rows))
+    totals = cosines + ANSWER_WEIGHT * answers + WORDS_WEIGHT * words if dense else words
+    order = np.lexsort((rows, -totals))
+    best = order[np.sort(np.unique(entries[order], return_index=True)[1])]
+    which = "lexical" if not dense else "dense+lexical" if evidence else "dense"
+    columns = (column[best].tolist() for column in (rows, cosines, totals, answers, words))
+    return [
+        Ranked(row, cosine, total, answer=answer, words=word, legs=which)
+        for row, cosine, total, answer, word in zip(*columns, strict=True)
+    ]

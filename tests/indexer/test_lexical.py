@@ -62,7 +62,7 @@ def test_unknown_words_say_nothing(tmp_path, query):
     evidence = opened.evidence(query)
     assert evidence.rows.tolist() == [0] * 4
     assert opened.known(query) == 0
-    assert opened.coverage(0, evidence) == 0
+    assert opened.coverage(np.array([0]), evidence) == [0]
 
 
 QUESTIONS = ["get a refund", "money back", "forgot password", "수료증은 어디서"]
@@ -92,7 +92,7 @@ def test_weights_and_coverage_by_hand(tmp_path):
     one, none = math.log(1 + 2.5 / 1.5), math.log(1 + 3.5 / 0.5)
     assert evidence.weights == pytest.approx({"refund": one, "password": one, "zebra": none})
     expected = one / (2 * one + none)
-    assert [opened.coverage(entry, evidence) for entry in range(3)] == pytest.approx([expected, expected, 0])
+    assert opened.coverage(np.arange(3), evidence).tolist() == pytest.approx([expected, expected, 0])
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_known_is_the_share_of_runs_of_five_letters(tmp_path, query, expected):
 def test_an_entry_is_covered_by_all_its_wordings_and_its_answer(tmp_path):
     opened = leg(tmp_path, QUESTIONS, ANSWERS, ENTRY_OF)
     evidence = opened.evidence("money refund days")
-    assert [opened.coverage(entry, evidence) for entry in range(3)] == pytest.approx([1, 0, 0])
+    assert opened.coverage(np.arange(3), evidence).tolist() == pytest.approx([1, 0, 0])
 
 
 def test_single_syllables_rank_but_cover_nothing(tmp_path):
@@ -123,7 +123,7 @@ def test_single_syllables_rank_but_cover_nothing(tmp_path):
     assert set(evidence.weights) == {"증수", "증수_"}
     assert evidence.rows.argmax() == 3
     assert evidence.rows[3] > 0
-    assert opened.coverage(2, evidence) == 0
+    assert opened.coverage(np.array([2]), evidence) == [0]
 
 
 def test_an_answer_of_several_wordings_counts_once(tmp_path):
@@ -152,5 +152,5 @@ def test_who_holds_what_agrees_with_sets(tmp_path):
     every = sorted(set().union(*sets))
     assert len(every) > 25
     for term in [*every, "zebra", "없는"]:
-        assert [opened.holds(at, term) for at in range(300)] == [term in held for held in sets]
+        assert opened.hold(np.arange(300), term).tolist() == [term in held for held in sets]
         assert opened.rarity(term) == pytest.approx(weight(texts, term), rel=1e-6)

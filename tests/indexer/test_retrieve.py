@@ -81,7 +81,7 @@ def test_hybrid_adds_the_answer_and_the_words_by_their_weights(plane):
         assert item.words == pytest.approx(words)
         expected = cosines[item.position] + 0.3 * answers[entry] + 0.1 * words
         assert item.rank_score == pytest.approx(expected, abs=1e-6)
-        assert item.coverage == pytest.approx(plane.lexical.coverage(entry, evidence))
+        assert item.coverage == pytest.approx(plane.lexical.coverage(np.array([entry]), evidence)[0])
         assert item.known == plane.lexical.known(message) > 0
         assert item.legs == "dense+lexical"
     assert [item.rank_score for item in found] == sorted((item.rank_score for item in found), reverse=True)
