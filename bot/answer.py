@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from indexer.words import has_hangul
 
 Decision = Literal["answer", "choose", "abstain", "generated", "smalltalk"]
 SHOWN = 5  # candidates in an answer
+REMEMBERED = 1_000  # answers of a generation that are kept for whoever asks the same
 OFFERED = 3  # stored questions offered where the decision is choose
 TEXTS: dict[tuple[str, str], str] = {
     ("choose", "en"): "I am not sure which one you mean. Is it one of these?",
@@ -46,7 +48,14 @@ class Answer:
 
     def to_dict(self) -> dict[str, Any]:
         """Give the JSON form."""
-        return asdict(self)
+        return {
+            "decision": self.decision,
+            "text": self.text,
+            "confidence": self.confidence,
+            "candidates": list(self.candidates),
+            "sources": [asdict(source) for source in self.sources],
+            "trace": dict(self.trace),
+        }
 
 
 class Bot:
@@ -55,16 +64,14 @@ class Bot:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self._published = self._stamp()
-        self._index = Index.open(self.folder)
+        self._follow(Index.open(self.folder))
         self._info: dict[str, Any] = {}  # of one generation: every page asks for it
         self._swapping = threading.Lock()
 
     def answer(self, message: str, session: str | None = None) -> Answer:
         """Answer a message; `session` names the conversation that it belongs to."""
-        index = self.index
-        (found,) = index.search([message], SHOWN)
-        judgement = judge(message, found)
-        return compose(message, found, judgement, index)
+        self._keep_up()
+        return self._remembered(message)
 
     def search(self, query: str, k: int = 5) -> list[dict[str, Any]]:
         """Give the k best entries for a query, without a decision."""
@@ -80,14 +87,24 @@ class Bot:
 
     @property
     def index(self) -> Index:
-        """The generation that is published now: a rebuilt index is taken up with the next message."""
+        """The generation that is published now."""
+        self._keep_up()
+        return self._index
+
+    def _keep_up(self) -> None:
+        """Take a rebuilt index up with the next message."""
         stamp = self._stamp()
         if stamp and stamp != self._published:
             with self._swapping:
                 if stamp != self._published:
                     # The old one is not closed: other threads may be in the middle of an answer from it.
-                    self._index, self._published = Index.open(self.folder), stamp
-        return self._index
+                    self._follow(Index.open(self.folder))
+                    self._published = stamp
+
+    def _follow(self, index: Index) -> None:
+        """Answer from an index from here on, and forget the answers of the one before."""
+        self._index = index
+        self._remembered = lru_cache(REMEMBERED)(partial(answer_from, index))
 
     def _stamp(self) -> tuple[int, int] | None:
         """Tell one published manifest from the next, for the price of one look at the folder."""
@@ -96,6 +113,12 @@ class Bot:
         except OSError:
             return None  # gone: go on answering from what is open
         return found.st_mtime_ns, found.st_ino
+
+
+def answer_from(index: Index, message: str) -> Answer:
+    """Answer a message from one generation."""
+    (found,) = index.search([message], SHOWN)
+    return compose(message, found, judge(message, found), index)
 
 
 def compose(message: str, found: Sequence[Candidate], judgement: Judgement, index: Index) -> Answer:

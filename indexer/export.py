@@ -67,6 +67,7 @@ def provide(
 
 def of_encoder(encoder: "BertEncoder", max_tokens: int, folder: Path, precision: graph.Precision) -> None:
     """Export a BertEncoder; its own vectors are what the graph is compared with."""
+    encoder.float()  # a checkpoint may be kept in 16 bits, which neither the graph nor NumPy has
     config = encoder.model.config.to_dict()
     settings = {
         "dim": encoder.model.config.hidden_size,
@@ -77,7 +78,7 @@ def of_encoder(encoder: "BertEncoder", max_tokens: int, folder: Path, precision:
 
     def write(path: Path) -> None:
         if graph.fits(config):
-            tensors = {name: tensor.float().numpy() for name, tensor in encoder.model.state_dict().items()}
+            tensors = {name: tensor.numpy() for name, tensor in encoder.model.state_dict().items()}
             graph.write(config, tensors, precision, path)
         elif precision == "fp32":
             by_torch(_states(encoder), encoder.limit(), "states", path)
@@ -90,19 +91,28 @@ def of_encoder(encoder: "BertEncoder", max_tokens: int, folder: Path, precision:
 
 def save(folder: Path, settings: Mapping[str, Any], tokenizer: str, write: Callable[[Path], None]) -> None:
     """Write an encoder's three files, the settings last; `write(path)` writes the graph."""
+    clear(folder)
     (folder / TOKENIZER).write_text(tokenizer, encoding="utf-8")
     write(folder / GRAPH)
     files = fingerprint.of_files([folder / TOKENIZER, folder / GRAPH])
     (folder / CONFIG).write_text(json.dumps({**settings, "files": files}, indent=1), encoding="utf-8")
 
 
+def clear(folder: Path) -> None:
+    """Remove an encoder's files: writing over links would change them in the cache and in other indexes too."""
+    for file in (CONFIG, TOKENIZER, GRAPH):
+        (folder / file).unlink(missing_ok=True)
+
+
 def compare(folder: Path, wanted: Vectors, precision: graph.Precision) -> None:
     """Refuse a graph whose vectors of PROOF are not the wanted ones; a small share of rounding is 8 bits' due."""
     found = OnnxEncoder(folder).encode(PROOF)
+    if found.shape != wanted.shape:
+        raise UnfaithfulError(f"its graph gives {found.shape[1]} dimensions, the model {wanted.shape[1]}")
     difference, cosine = float(np.abs(found - wanted).max()), float((found * wanted).sum(axis=1).min())
-    if precision == "fp32" and difference > TOLERANCE:
+    if precision == "fp32" and not difference <= TOLERANCE:  # so that NaN is refused too
         raise UnfaithfulError(f"its graph differs from torch by {difference:.1e}, more than {TOLERANCE}")
-    if precision == "8bit" and cosine < LEAST_COSINE:
+    if precision == "8bit" and not cosine >= LEAST_COSINE:
         raise UnfaithfulError(f"in 8 bits its vectors keep a cosine of only {cosine:.3f} with the original")
 
 

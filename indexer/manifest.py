@@ -9,7 +9,7 @@ from typing import Any
 
 from indexer.errors import UserError
 
-FILE, FORMAT = "manifest.json", 2
+FILE, FORMAT = "manifest.json", 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from flask.json.provider import DefaultJSONProvider
 from indexer.errors import UserError
 from web import api, chat, problems
 from web.asking import Bot
+from web.gate import Gate
 
 BODY_LIMIT = 64 * 1024  # bytes; a message has at most 2,000 characters
 
@@ -50,6 +51,7 @@ def create_app(bot: Bot | None = None) -> APIFlask:
     app.json = ReadableJson(app)
     app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT
     app.extensions["bot"] = open_from_settings() if bot is None else bot
+    app.extensions["gate"] = Gate()
     app.register_blueprint(chat.bp)
     app.register_blueprint(api.bp)
     problems.init_app(app)

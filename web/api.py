@@ -7,7 +7,7 @@ from flask import current_app, request
 from werkzeug.exceptions import BadRequest
 
 from indexer.errors import UserError
-from web import openapi
+from web import asking, openapi
 from web.asking import read_message, read_session, the_bot
 from web.problems import Refused
 
@@ -22,7 +22,7 @@ def ask() -> dict[str, Any]:
     """Answer one message."""
     body = read_object()
     message, session = read_message(body.get("message")), read_session(body.get("session"))
-    return the_bot().answer(message, session=session).to_dict()
+    return asking.answer(message, session).to_dict()
 
 
 @bp.get("/search")
@@ -33,7 +33,7 @@ def search() -> dict[str, Any]:
     return {
         "query": query,
         "generation": the_bot().info()["generation"],
-        "candidates": the_bot().search(query, k),
+        "candidates": asking.search(query, k),
     }
 
 

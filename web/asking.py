@@ -7,6 +7,7 @@ from typing import Any, Protocol, cast
 from flask import current_app
 
 from bot.answer import Answer
+from web.gate import Gate
 from web.problems import Refused
 
 MESSAGE_LIMIT = 2000  # characters
@@ -34,6 +35,18 @@ class Bot(Protocol):
 def the_bot() -> Bot:
     """Give the bot of the running application."""
     return cast(Bot, current_app.extensions["bot"])
+
+
+def answer(message: str, session: str | None = None) -> Answer:
+    """Let the bot answer, through the gate."""
+    with cast(Gate, current_app.extensions["gate"]):
+        return the_bot().answer(message, session=session)
+
+
+def search(query: str, k: int) -> Sequence[Mapping[str, Any]]:
+    """Let the bot search, through the gate."""
+    with cast(Gate, current_app.extensions["gate"]):
+        return the_bot().search(query, k)
 
 
 def read_message(value: object, name: str = "message") -> str:

@@ -8,6 +8,7 @@ from apiflask import APIBlueprint
 from flask import Response, make_response, render_template, request, url_for
 
 from bot.answer import Answer
+from web import asking
 from web.asking import MESSAGE_LIMIT, read_message, the_bot
 from web.problems import Refused
 from web.words import LANGUAGES, WORDS, language, text_language
@@ -59,9 +60,9 @@ def say() -> Response:
     written = [text for text in request.form.getlist("message") if text.strip()]
     try:
         message = read_message(next(iter(written), ""))
+        return show(message=message, answer=asking.answer(message))
     except Refused as refused:
         return show(refusal=refused.sentences()[language() == "ko"], status=refused.code or 422)
-    return show(message=message, answer=the_bot().answer(message))
 
 
 def show(message: str = "", answer: Answer | None = None, refusal: str = "", status: int = 200) -> Response:

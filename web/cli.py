@@ -12,8 +12,8 @@ import waitress
 
 from indexer.command import Commands
 from indexer.errors import UserError
+from web.gate import THREADS
 
-THREADS = 4
 BUFFER_LIMIT = 8 << 20  # bytes; the application refuses above 64 KB, in its own words
 
 

@@ -66,12 +66,18 @@ PROBLEMS: dict[str, tuple[int, str, str]] = {
         "Something went wrong on our side. Please try again.",
         "서버에 문제가 생겼습니다. 다시 시도해 주세요.",
     ),
+    "busy": (
+        503,
+        "Too many people are asking right now. Please try again in a moment.",
+        "지금 질문이 많이 몰렸습니다. 잠시 후 다시 시도해 주세요.",
+    ),
     "unavailable": (
         503,
         "The bot cannot answer right now: {reason}",
         "지금은 답변할 수 없습니다: {reason}",
     ),
 }
+RETRY_AFTER = 1  # second; a full gate is empty again by then
 BY_STATUS = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
 
 
@@ -105,6 +111,8 @@ def answer_refusal(error: HTTPException) -> Response:
     response.status_code = error.code or 500
     if response.status_code == 405:
         response.headers["Allow"] = dict(error.get_headers()).get("Allow", "")
+    if refused.problem == "busy":
+        response.headers["Retry-After"] = str(RETRY_AFTER)
     return response
 
 

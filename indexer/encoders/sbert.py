@@ -15,6 +15,7 @@ from indexer import export, fingerprint, graph, onnx
 from indexer.errors import UserError
 from indexer.vectors import Vectors, unit
 
+LONGEST = 1 << 16  # tokens of a text for a table of token vectors, which itself has no limit
 
 class SentenceEncoder:
     """A sentence-transformers model behind the Encoder protocol."""
@@ -48,8 +49,10 @@ def prepare(
     name = local(argument)
     model = _model(name)
     vocabulary = tokenizer_text(_tokenizer(model)) if hasattr(_tokenizer(model), "to_str") else ""
-    known = f"sbert-{fingerprint.of_weights(model.state_dict(), str(model), vocabulary)[:16]}"
+    options = json.dumps([_prompt(model), model.truncate_dim])
+    known = f"sbert-{fingerprint.of_weights(model.state_dict(), str(model), options, vocabulary)[:16]}"
     if runtime == "torch":
+        export.clear(folder)
         (folder / onnx.CONFIG).write_text(json.dumps({"model": name}), encoding="utf-8")
         return f"{known}-torch"
     try:
@@ -71,31 +74,54 @@ def _write(model: Any, folder: Path, precision: graph.Precision) -> None:
     """Export a BERT with plain pooling as `bert` does, any other pipeline as a whole."""
     from indexer.transformer import BertEncoder
 
+    if _prompt(model):  # a short one may change less than the rounding to 8 bits does
+        raise export.UnfaithfulError(f"it puts {_prompt(model)!r} before every text, which a graph does not")
+    if not hasattr(_tokenizer(model), "to_str"):
+        raise export.UnfaithfulError("it has no tokenizer.json")
+    model.float()  # as `of_encoder` does
     kinds = [type(module).__name__ for module in model]
     pooling: Any = getattr(model[1], "pooling_mode", "") if len(kinds) > 1 else ""
-    if kinds in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]) and pooling in ("cls", "mean"):
+    plain = kinds in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]) and not model.truncate_dim
+    if plain and pooling in ("cls", "mean"):
         encoder = BertEncoder(model[0].auto_model, model.tokenizer, pooling)
         export.of_encoder(encoder, model.max_seq_length or encoder.limit(), folder, precision)
     elif precision == "8bit":
         raise export.UnfaithfulError(f"models of the modules {', '.join(kinds)} have no 8-bit graph")
     else:
         _write_whole(model, folder)
-    # Also where the graph is a plain BERT's: prompts and casing are the pipeline's own.
+    # Also where the graph is a plain BERT's: casing is the pipeline's own.
     export.compare(folder, SentenceEncoder(model).encode(export.PROOF), precision)
 
 
 def _write_whole(model: Any, folder: Path) -> None:
-    limit = model.max_seq_length or 512
+    static = type(model[0]).__name__ == "StaticEmbedding"
+    limit = LONGEST if static else _limit(model)
     settings = {
-        "dim": model.get_embedding_dimension(),
+        "dim": SentenceEncoder(model).dim,
         "pooling": "none",
         "max_tokens": limit,
         "pad_id": getattr(model.tokenizer, "pad_token_id", None) or 0,
     }
-    pipeline = _static(model) if type(model[0]).__name__ == "StaticEmbedding" else _pipeline(model)
+    tokenizer = json.loads(_tokenizer(model).to_str())
+    if static:
+        tokenizer["post_processor"] = None  # it takes no [CLS] and no [SEP]
+    pipeline = _static(model) if static else _pipeline(model)
     export.save(
-        folder, settings, _tokenizer(model).to_str(), lambda path: export.by_torch(pipeline, limit, "vectors", path)
+        folder, settings, json.dumps(tokenizer), lambda path: export.by_torch(pipeline, limit, "vectors", path)
     )
+
+
+def _limit(model: Any) -> int:
+    """Give the longest text, in tokens: the model's own limit, if it has positions for that."""
+    from indexer.transformer import BertEncoder
+
+    most = BertEncoder(model[0].auto_model, model.tokenizer, "mean").limit()
+    return min(model.max_seq_length or most, most)
+
+
+def _prompt(model: Any) -> str:
+    """Give what the model puts before every text."""
+    return str(model.prompts.get(model.default_prompt_name) or "")
 
 
 def _pipeline(model: Any) -> Any:
@@ -110,7 +136,7 @@ def _pipeline(model: Any) -> Any:
         def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
             features = {"input_ids": input_ids, "attention_mask": attention_mask, "modality": "text"}
             vectors: torch.Tensor = self.model(features)["sentence_embedding"]
-            return vectors
+            return vectors[:, : model.truncate_dim]
 
     return Pipeline()
 
@@ -119,20 +145,18 @@ def _static(model: Any) -> Any:
     """Wrap a table of token vectors, whose own module takes all texts in one row, as a mean under a mask."""
     import torch
 
-    from indexer.pooling import mean
-
     class Static(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.table, self.rest = model[0].embedding.weight, model[1:]
+            self.table, self.rest = model[0].embedding.weight, torch.nn.ModuleList(list(model)[1:])
 
         def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
             states = torch.nn.functional.embedding(input_ids, self.table)
-            features = {"sentence_embedding": mean(states, attention_mask)}
+            told = attention_mask.sum(1, keepdim=True).clamp(min=1)  # a text may have no token at all
+            features = {"sentence_embedding": (states * attention_mask[..., None]).sum(1) / told}
             for module in self.rest:
                 features = module(features)
-            vectors: torch.Tensor = features["sentence_embedding"]
-            return vectors
+            return features["sentence_embedding"][:, : model.truncate_dim]
 
     return Static()
 

@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import faiss
 import numpy as np
 
 from indexer.vectors import Positions, Scores, Vectors
@@ -26,6 +27,9 @@ class FaissStore:
 
     def search(self, queries: Vectors, k: int) -> tuple[Scores, Positions]:
         """Give the k best rows of each query, best first."""
+        # One query is too little work to share: waking the second thread costs more than it saves. OpenMP keeps
+        # this for each thread that asks.
+        faiss.omp_set_num_threads(1)
         scores, positions = self.index.search(np.ascontiguousarray(queries, dtype=np.float32), k)
         scores[positions < 0] = -np.inf
         if not (scores[:, 1:] == scores[:, :-1]).any():
@@ -36,8 +40,6 @@ class FaissStore:
 
 def build(vectors: Vectors, folder: Path) -> None:
     """Write the index that fits the number of rows."""
-    import faiss
-
     index = faiss.index_factory(vectors.shape[1], _kind(len(vectors)), faiss.METRIC_INNER_PRODUCT)
     if not index.is_trained:
         index.train(vectors[:: max(1, len(vectors) // 100_000)])
@@ -47,10 +49,6 @@ def build(vectors: Vectors, folder: Path) -> None:
 
 def load(folder: Path) -> FaissStore:
     """Map the index."""
-    import faiss
-
-    # One query is too little work to share: waking the second thread costs more than it saves.
-    faiss.omp_set_num_threads(1)
     index = faiss.read_index(str(folder / FILE), faiss.IO_FLAG_MMAP_IFC | faiss.IO_FLAG_READ_ONLY)
     if hasattr(index, "nprobe"):
         index.nprobe = PROBED

@@ -161,7 +161,7 @@ def test_a_half_written_index_is_named(small, tmp_path):
         ("{", "cannot be read"),
         ("[]", "cannot be read"),
         ('{"format": 99}', "format 99"),
-        ('{"format": 2}', "not a manifest"),
+        ('{"format": 3}', "not a manifest"),
     ],
 )
 def test_a_foreign_manifest_is_named_and_a_build_replaces_it(small, tmp_path, content, message):
@@ -185,7 +185,7 @@ def test_damage_is_named_and_repair_mends_it(small, tmp_path):
     assert verify(folder)["faults"] == []
 
 
-@pytest.mark.parametrize("name", ["questions/store.faiss", "lexical/entries/vocab.index.json", "entries.npy"])
+@pytest.mark.parametrize("name", ["questions/store.faiss", "lexical/entries/terms.npy", "entries.npy"])
 def test_damage_that_keeps_the_size_is_one_line_too(small, tmp_path, name):
     folder = tmp_path / "index"
     make(small, folder)

@@ -152,5 +152,5 @@ def test_who_holds_what_agrees_with_sets(tmp_path):
     every = sorted(set().union(*sets))
     assert len(every) > 25
     for term in [*every, "zebra", "없는"]:
-        assert opened.hold(np.arange(300), term).tolist() == [term in held for held in sets]
-        assert opened.rarity(term) == pytest.approx(weight(texts, term), rel=1e-6)
+        assert opened.hold(np.arange(300), [term]).tolist() == [[term in held for held in sets]]
+        assert opened.rarities([term]) == pytest.approx([weight(texts, term)], rel=1e-6)
