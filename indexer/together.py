@@ -38,7 +38,13 @@ class Together:
         self._waiting.append(call)
         with self._encoding:
             if call.vectors is None:
-                self._encode([call, *self._others(call)])
+                others = self._others(call)
+                try:
+                    self._encode([call, *others])
+                except Exception:
+                    if not others:
+                        raise
+                    self._encode([call])  # one of them may be at fault; each of the others tries alone too
         assert call.vectors is not None
         return call.vectors
 

@@ -62,7 +62,9 @@ def say() -> Response:
         message = read_message(next(iter(written), ""))
         return show(message=message, answer=asking.answer(message))
     except Refused as refused:
-        return show(refusal=refused.sentences()[language() == "ko"], status=refused.code or 422)
+        response = show(refusal=refused.sentences()[language() == "ko"], status=refused.code or 422)
+        response.headers.update(refused.headers)
+        return response
 
 
 def show(message: str = "", answer: Answer | None = None, refusal: str = "", status: int = 200) -> Response:

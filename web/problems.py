@@ -88,6 +88,7 @@ class Refused(HTTPException):
         super().__init__()
         self.problem, self.field, self.reason = problem, field, reason
         self.code = PROBLEMS[problem][0]
+        self.headers = {"Retry-After": str(RETRY_AFTER)} if problem == "busy" else {}
 
     def sentences(self) -> tuple[str, str]:
         """Give the English and the Korean sentence."""
@@ -111,8 +112,7 @@ def answer_refusal(error: HTTPException) -> Response:
     response.status_code = error.code or 500
     if response.status_code == 405:
         response.headers["Allow"] = dict(error.get_headers()).get("Allow", "")
-    if refused.problem == "busy":
-        response.headers["Retry-After"] = str(RETRY_AFTER)
+    response.headers.update(refused.headers)
     return response
 
 

@@ -1,13 +1,16 @@
 """The bot's decisions, texts and traces, on a small index and on the repository's own sheet."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from bot import open_bot
-from bot.answer import TEXTS, compose
+from bot.answer import TEXTS, Bot, answer_from, compose
 from bot.settings import Settings
 from indexer.build import build_index
 from indexer.confidence import Judgement
 from indexer.errors import UserError
+from indexer.index import Index
 
 
 @pytest.fixture
@@ -98,3 +101,29 @@ def test_the_default_index_answers_both_languages(built):
     english, korean = bot.answer("How do I create a Hangyeol Class account?"), bot.answer("가입비가 있나요?")
     assert (english.decision, english.sources[0].entry) == ("answer", "account-create-en")
     assert (korean.decision, korean.sources[0].entry) == ("answer", "account-create-ko")
+
+
+def test_a_repeated_message_is_remembered_until_the_index_changes(bot, small, monkeypatch):
+    first = bot.answer("How do I get a refund?")
+    monkeypatch.setattr(Index, "search", lambda *arguments: pytest.fail("searched again"))
+    assert bot.answer("How do I get a refund?") is first
+    monkeypatch.undo()
+    small.write_text(small.read_text("utf-8").replace(first.text, "Another answer."), encoding="utf-8")
+    build_index(small, bot.folder, "tfidf?dim=256")
+    assert bot.answer("How do I get a refund?").text == "Another answer."
+
+
+def test_answers_are_the_same_whoever_else_asks(built):
+    """With micro-batches of every size: the whole answer, every figure to the last digit."""
+    index = Index.open(built)
+    rows = index.database.rows(index.facts.generation)
+    messages = [" ".join(row.question.split()[1:]) or row.question for row in rows[::9]] + [
+        "pizza on Mars",
+        "화성 날씨",
+    ]
+    alone = [answer_from(index, message).to_dict() for message in messages]
+    for callers in (2, 7, 16):
+        bot = Bot(built)  # which remembers nothing yet
+        with ThreadPoolExecutor(callers) as pool:
+            together = list(pool.map(lambda message, bot=bot: bot.answer(message).to_dict(), messages))
+        assert together == alone

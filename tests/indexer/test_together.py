@@ -1,0 +1,124 @@
+"""Micro-batching: who waits is taken along, nobody gets another's vector, a lone caller waits for nothing."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from indexer.together import MOST, Together
+
+
+class Slow:
+    """Gives each text a vector of its own, notes the batches, and waits where it is told to."""
+
+    dim = 2
+
+    def __init__(self):
+        self.batches = []
+        self.free = threading.Event()
+        self.free.set()
+        self.started = threading.Event()
+
+    def encode(self, texts):
+        self.batches.append(list(texts))
+        self.started.set()
+        assert self.free.wait(10)
+        if "broken" in texts:
+            raise ValueError("broken")
+        return np.array([[len(text), hash(text) % 1000] for text in texts], dtype=np.float32).reshape(-1, 2)
+
+
+def vector(text):
+    return [len(text), hash(text) % 1000]
+
+
+def ask(together, texts, found):
+    try:
+        found[tuple(texts)] = together.encode(texts).tolist()
+    except ValueError as error:
+        found[tuple(texts)] = error
+
+
+def waiting(together, calls):
+    """Start threads one after the other; come back when all of them wait behind the first."""
+    found, threads = {}, []
+    for texts in calls:
+        threads.append(threading.Thread(target=ask, args=(together, texts, found)))
+        threads[-1].start()
+        expected = len(threads) - 1
+        for _ in range(5_000):
+            if len(together._waiting) == expected and together.encoder.started.is_set():
+                break
+            time.sleep(0.001)
+        assert len(together._waiting) == expected
+    return found, threads
+
+
+def test_a_lone_caller_encodes_on_his_own_thread():
+    slow = Slow()
+    threads = []
+    slow.encode = lambda texts: threads.append(threading.current_thread()) or np.zeros((len(texts), 2), np.float32)
+    Together(slow).encode(["a"])
+    assert threads == [threading.current_thread()]
+
+
+def test_those_who_wait_are_encoded_together_and_each_gets_his_own():
+    slow = Slow()
+    slow.free.clear()
+    calls = [["first"], ["b"], ["cc", "ddd"], [], ["eeee"]]
+    found, threads = waiting(Together(slow), calls)
+    slow.free.set()
+    for thread in threads:
+        thread.join(10)
+    assert [sorted(batch) for batch in slow.batches] == [["first"], ["b", "cc", "ddd", "eeee"]]
+    assert found == {tuple(texts): [vector(text) for text in texts] for texts in calls}
+
+
+def test_a_batch_has_an_end():
+    slow = Slow()
+    slow.free.clear()
+    calls = [["first"], *([f"{number}-{at}" for at in range(MOST // 2)] for number in range(3))]
+    found, threads = waiting(Together(slow), calls)
+    slow.free.set()
+    for thread in threads:
+        thread.join(10)
+    assert [len(batch) for batch in slow.batches] == [1, MOST, MOST // 2]
+    assert found == {tuple(texts): [vector(text) for text in texts] for texts in calls}
+
+
+def test_more_texts_than_a_batch_holds_go_alone():
+    texts = [str(number) for number in range(3 * MOST)]
+    assert Together(Slow()).encode(texts).tolist() == [vector(text) for text in texts]
+
+
+def test_a_failure_hits_none_but_its_own_caller():
+    slow = Slow()
+    slow.free.clear()
+    together = Together(slow)
+    found, threads = waiting(together, [["first"], ["fine"], ["broken"], ["too"]])
+    slow.free.set()
+    for thread in threads:
+        thread.join(10)
+    assert isinstance(found.pop(("broken",)), ValueError)
+    assert found == {(text,): [vector(text)] for text in ("first", "fine", "too")}
+    assert together.encode(["after"]).tolist() == [vector("after")]
+
+
+@pytest.mark.parametrize("callers", [2, 12])
+def test_many_threads_always_get_their_own(callers):
+    together = Together(Slow())
+    wrong = []
+
+    def talk(name):
+        for turn in range(200):
+            text = f"{name} {turn % 7}"
+            if together.encode([text]).tolist() != [vector(text)]:
+                wrong.append(text)
+
+    threads = [threading.Thread(target=talk, args=(f"caller {number}",)) for number in range(callers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert wrong == []
