@@ -187,9 +187,7 @@ def _prune(out: Path, database: Database, kept: Sequence[Manifest]) -> None:
     """Keep this generation and the one before, which readers may still have open."""
     generations = sorted({facts.generation for facts in kept})
     names = sorted({facts.fingerprint for facts in kept})
-    rows = [row for generation in generations for row in database.rows(generation)]
-    texts = {text for row in rows for text in (row.question, row.answer, "")}
-    database.forget(generations, names, {fingerprint.of_text(text) for text in texts})
+    database.forget(generations, names)
     live = {generation_folder(out, number) for number in generations} | {encoder_folder(out, name) for name in names}
     for path in [*(out / "generations").iterdir(), *(out / "encoders").iterdir()]:
         if path not in live:

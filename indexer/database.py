@@ -16,9 +16,22 @@ import sqlite_utils
 
 from indexer.corpus import Row, normalise
 from indexer.errors import UserError
+from indexer.fingerprint import of_text
 from indexer.vectors import Vectors
 
 FILE = "truth.db"
+COLUMNS = {
+    "generation": int,
+    "position": int,
+    "id": str,
+    "entry": str,
+    "question": str,
+    "answer": str,
+    "extra": str,  # JSON: the sheet's other columns
+    "normal": str,  # the question as same_question compares it
+    "question_hash": str,
+    "answer_hash": str,
+}
 CHUNK = 500  # SQLite takes a limited number of parameters a statement
 
 
@@ -55,7 +68,8 @@ class Database:
         number: int = self.db.execute("SELECT coalesce(max(number), 0) + 1 FROM generations").fetchone()[0]
         with self.db.conn:
             self.db.table("generations").insert({"number": number, "rows": len(rows)})
-            self.db.table("rows").insert_all(_records(rows, number), batch_size=5_000)
+            marks = ",".join("?" * len(COLUMNS))
+            self.db.conn.executemany(f"INSERT INTO rows ({','.join(COLUMNS)}) VALUES ({marks})", _records(rows, number))
         return number
 
     def rows(self, generation: int, positions: Sequence[int] | None = None) -> list[Row]:
@@ -105,17 +119,16 @@ class Database:
             raise UserError(f"{self.path}: {missing} vectors are missing. Type: indexer build SHEET")
         return found
 
-    def forget(self, keep: Sequence[int], fingerprints: Sequence[str], hashes: set[str]) -> None:
-        """Drop the generations and vectors that nothing refers to any more."""
+    def forget(self, keep: Sequence[int], fingerprints: Sequence[str]) -> None:
+        """Drop the generations that are not kept, and the vectors that no kept row or encoder refers to."""
         with self.db.conn:
             marks = ",".join("?" * len(keep))
             self.db.execute(f"DELETE FROM rows WHERE generation NOT IN ({marks})", list(keep))
             self.db.execute(f"DELETE FROM generations WHERE number NOT IN ({marks})", list(keep))
             marks = ",".join("?" * len(fingerprints))
             self.db.execute(f"DELETE FROM vectors WHERE fingerprint NOT IN ({marks})", list(fingerprints))
-            for fingerprint in fingerprints:
-                stale = [(fingerprint, name) for name in self.known_vectors(fingerprint) - hashes]
-                self.db.conn.executemany("DELETE FROM vectors WHERE fingerprint = ? AND hash = ?", stale)
+            referred = "SELECT question_hash FROM rows UNION SELECT answer_hash FROM rows UNION SELECT ?"
+            self.db.execute(f"DELETE FROM vectors WHERE hash NOT IN ({referred})", [of_text("")])
 
     def _read(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         with self._reading:
@@ -125,28 +138,22 @@ class Database:
         self.db.conn.execute("PRAGMA journal_mode = WAL")
         tables = self.db
         tables.table("generations").create({"number": int, "rows": int}, pk="number", if_not_exists=True)
+        if "rows" in tables.table_names() and tables.table("rows").columns_dict.keys() != COLUMNS.keys():
+            # Of another version, whose manifest this one refuses: the sheet gives the rows again, vectors stay.
+            tables.table("rows").drop()
         if "rows" not in tables.table_names():
-            columns = {"generation": int, "position": int, "id": str, "entry": str, "question": str,
-                       "answer": str, "extra": str, "normal": str}  # fmt: skip
-            tables.table("rows").create(columns, pk=("generation", "position"))
+            tables.table("rows").create(COLUMNS, pk=("generation", "position"))
             tables.table("rows").create_index(["generation", "normal"])
         tables.table("vectors").create(
             {"fingerprint": str, "hash": str, "vector": bytes}, pk=("fingerprint", "hash"), if_not_exists=True
         )
 
 
-def _records(rows: Sequence[Row], generation: int) -> Iterator[dict[str, object]]:
+def _records(rows: Sequence[Row], generation: int) -> Iterator[tuple[object, ...]]:
     for position, row in enumerate(rows):
-        yield {
-            "generation": generation,
-            "position": position,
-            "id": row.id,
-            "entry": row.entry,
-            "question": row.question,
-            "answer": row.answer,
-            "extra": json.dumps(dict(row.extra), ensure_ascii=False),
-            "normal": normalise(row.question),
-        }
+        extra = json.dumps(dict(row.extra), ensure_ascii=False)
+        hashes = of_text(row.question), of_text(row.answer)
+        yield generation, position, row.id, row.entry, row.question, row.answer, extra, normalise(row.question), *hashes
 
 
 def _row(record: tuple[object, ...]) -> Row:

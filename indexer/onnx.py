@@ -6,8 +6,8 @@ is the same to the last bit whatever else is encoded with it.
 
 import json
 import os
-from collections.abc import Iterator, Sequence
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +32,7 @@ class OnnxEncoder:
         self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
         self._tokenizer.enable_truncation(config["max_tokens"])
         self._tokenizer.no_padding()  # a batch is padded to its own longest text
-        self._graph = str(folder / GRAPH)
-        # A message is too little work to share among all cores, and others have messages too.
-        self._small = _session(self._graph, max(1, cores() // 2))
+        self._session = _session(str(folder / GRAPH))
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Encode texts, near in length together so that little is spent on padding; a blank one is zero."""
@@ -43,24 +41,27 @@ class OnnxEncoder:
         if told:
             tokens = [found.ids for found in self._tokenizer.encode_batch_fast([texts[place] for place in told])]
             batches = list(_batches(tokens))
-            session = self._small if len(batches) == 1 else self._large
-            for batch in batches:
-                vectors[[told[at] for at in batch]] = self._run(session, [tokens[at] for at in batch])
+            runs = ([tokens[at] for at in batch] for batch in batches)
+            for batch, found in zip(batches, self._in_parallel(len(batches), runs), strict=True):
+                vectors[[told[at] for at in batch]] = found
         return vectors
 
-    @cached_property
-    def _large(self) -> Any:
-        """The session on all cores, for a build; who only answers never pays for it."""
-        return _session(self._graph, cores())
+    def _in_parallel(self, count: int, runs: Iterable[Sequence[Sequence[int]]]) -> Iterator[Vectors]:
+        """Run batches on a core each: they never wait for each other, as threads within a run would."""
+        if count == 1:
+            yield from map(self._run, runs)
+            return
+        with ThreadPoolExecutor(min(count, cores())) as pool:
+            yield from pool.map(self._run, runs)
 
-    def _run(self, session: Any, tokens: Sequence[Sequence[int]]) -> Vectors:
+    def _run(self, tokens: Sequence[Sequence[int]]) -> Vectors:
         longest = max(map(len, tokens))
         ids = np.full((len(tokens), longest), self._padding, dtype=np.int64)
         mask = np.zeros_like(ids)
         for row, text in enumerate(tokens):
             ids[row, : len(text)] = text
             mask[row, : len(text)] = 1
-        (states,) = session.run(None, {"input_ids": ids, "attention_mask": mask})
+        (states,) = self._session.run(None, {"input_ids": ids, "attention_mask": mask})
         return unit(pool(states, mask, self._pooling))
 
 
@@ -74,16 +75,15 @@ def _batches(tokens: Sequence[Sequence[int]]) -> Iterator[list[int]]:
         start += share
 
 
-def _session(graph: str, threads: int) -> Any:
+def _session(graph: str) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    options.intra_op_num_threads = threads
-    # Threads spin for the next operator within a run, and stop when it ends: they would take the other cores from
-    # whoever answers.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "1")
-    options.add_session_config_entry("session.force_spinning_stop", "1")
+    # One thread a run: a message is too little work to share, a build has a batch for every core.
+    options.intra_op_num_threads = 1
+    # Without VNNI (x86 before 2019) the fast product of bytes overflows: other vectors than elsewhere.
+    options.add_session_config_entry("session.x64quantprecision", "1")
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 

@@ -17,6 +17,7 @@ from indexer.vectors import Vectors, unit
 
 LONGEST = 1 << 16  # tokens of a text for a table of token vectors, which itself has no limit
 
+
 class SentenceEncoder:
     """A sentence-transformers model behind the Encoder protocol."""
 
@@ -106,9 +107,7 @@ def _write_whole(model: Any, folder: Path) -> None:
     if static:
         tokenizer["post_processor"] = None  # it takes no [CLS] and no [SEP]
     pipeline = _static(model) if static else _pipeline(model)
-    export.save(
-        folder, settings, json.dumps(tokenizer), lambda path: export.by_torch(pipeline, limit, "vectors", path)
-    )
+    export.save(folder, settings, json.dumps(tokenizer), lambda path: export.by_torch(pipeline, limit, "vectors", path))
 
 
 def _limit(model: Any) -> int:
