@@ -15,6 +15,8 @@ from indexer import fingerprint
 from indexer.errors import UserError
 from indexer.pooling import Pooling, pool
 
+PASSING = ("_name_or_path", "transformers_version", "architectures", "dtype", "torch_dtype")  # change no vector
+
 
 class BertEncoder(nn.Module):
     """Token states and their pooled, unit-length vector."""
@@ -41,8 +43,11 @@ class BertEncoder(nn.Module):
         return int(min(positions - unused, self.tokenizer.model_max_length))
 
     def fingerprint(self) -> str:
-        """Hash the weights and the tokenizer."""
-        return fingerprint.of_weights(self.model.state_dict(), tokenizer_text(self.tokenizer.backend_tokenizer))
+        """Hash the weights, the settings that they are used with, and the tokenizer."""
+        shape = {name: value for name, value in self.model.config.to_dict().items() if name not in PASSING}
+        settings = json.dumps(shape, sort_keys=True, default=str)
+        vocabulary = tokenizer_text(self.tokenizer.backend_tokenizer)
+        return fingerprint.of_weights(self.model.state_dict(), settings, vocabulary)
 
 
 def load_bert(name: str, pooling: Pooling = "mean") -> BertEncoder:

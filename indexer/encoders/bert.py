@@ -29,7 +29,8 @@ def prepare(
     try:
         taken = export.provide(name, precision, lambda *to: export.of_encoder(encoder, max_tokens, *to), folder)
     except export.UnfaithfulError as error:
-        instead = f"sbert:{argument}?runtime=torch" if precision != "8bit" else f"bert:{argument}?precision=fp32"
+        by_torch = f"sbert:{argument}?runtime=torch{' (which pools by the mean)' if pooling == 'cls' else ''}"
+        instead = f"bert:{argument}?precision=fp32" if precision == "8bit" else by_torch
         raise export.refused(f"bert:{argument}", error, instead) from error
     return f"{name}-{taken}-{export.FORM}"
 

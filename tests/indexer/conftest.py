@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from indexer import onnx
+from indexer import export
 
 LONG = "Where do I find the certificate of the course that I finished last week? 수료증은 어디서 받나요? " * 4
 SIZES = {
@@ -32,7 +32,7 @@ def texts(root: Path) -> list[str]:
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> Path:
-    """A folder of random two-layer models: bert, other (another seed), electra, roberta, mpnet, sbert."""
+    """A folder of random two-layer models, one for each name in `make_models` and `make_sentence_models`."""
     base = tmp_path_factory.getbasetemp()
     base = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
     with FileLock(base / "tiny-models.lock.test"):
@@ -45,7 +45,7 @@ def models(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> Path:
 @pytest.fixture
 def tiny(models: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The tiny models, exported into a cache of this test run."""
-    monkeypatch.setattr(onnx, "CACHE", models / "cache")
+    monkeypatch.setattr(export, "CACHE", models / "cache")
     return models
 
 
@@ -78,22 +78,45 @@ def make_models(folder: Path, texts: list[str]) -> None:
         ("electra", 3, ElectraModel, ElectraConfig(**bert, embedding_size=16), pieces),
         ("roberta", 4, RobertaModel, RobertaConfig(**roberta), pairs),
         ("mpnet", 5, MPNetModel, MPNetConfig(**roberta), pairs),
+        ("gelu_new", 6, BertModel, BertConfig(**bert, hidden_act="gelu_new"), pieces),
+        ("bf16", 7, BertModel, BertConfig(**bert, dtype="bfloat16"), pieces),
     ]
     for name, seed, kind, config, tokenizer in made:
         torch.manual_seed(seed)
-        kind(config).save_pretrained(folder / name)
+        kind(config).to(config.dtype).save_pretrained(folder / name)
         tokenizer.save_pretrained(folder / name)
-    make_sentence_model(folder / "bert", folder / "sbert")
-    make_sentence_model(folder / "other", folder / "sbert-other")
+    make_sentence_models(folder, pieces)
 
 
-def make_sentence_model(bert: Path, folder: Path) -> None:
+def make_sentence_models(folder: Path, pieces: Any) -> None:
+    """Pipelines of sentence-transformers: the plain ones, and what else one meets."""
+    import torch
     from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
+    from sentence_transformers.sentence_transformer.modules import (
+        Dense,
+        Normalize,
+        Pooling,
+        StaticEmbedding,
+        Transformer,
+    )
 
-    transformer = Transformer(str(bert), max_seq_length=64)
-    pooling = Pooling(32, pooling_mode="mean")
-    SentenceTransformer(modules=[transformer, pooling, Normalize()], device="cpu").save(str(folder))
+    def pipeline(name: str, bert: str, pooling: str, *more: Any, **options: Any) -> None:
+        transformer = Transformer(str(folder / bert), max_seq_length=48)
+        save(name, [transformer, Pooling(32, pooling_mode=pooling), *more], **options)
+
+    def save(name: str, modules: list[Any], **options: Any) -> None:
+        SentenceTransformer(modules=modules, device="cpu", **options).save(str(folder / name))
+
+    torch.manual_seed(8)
+    pipeline("sbert", "bert", "mean", Normalize())
+    pipeline("sbert-other", "other", "mean", Normalize())
+    pipeline("sbert-cls", "roberta", "cls")
+    pipeline("sbert-max-dense", "bert", "max", Dense(32, 20))
+    pipeline("sbert-mpnet", "mpnet", "mean", Normalize(), truncate_dim=16)
+    pipeline("sbert-bf16", "bf16", "mean")
+    pipeline("sbert-prompt", "bert", "mean", prompts={"query": "."}, default_prompt_name="query")
+    save("sbert-static", [StaticEmbedding(pieces, embedding_dim=24)])
+    save("sbert-static-unit", [StaticEmbedding(pieces, embedding_dim=24), Normalize()])
 
 
 def word_pieces(texts: list[str]) -> Any:

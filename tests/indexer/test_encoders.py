@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -12,14 +13,16 @@ import numpy as np
 import pytest
 
 import indexer.encoders
+from indexer import export, onnx
 from indexer.encoders import load_encoder, open_encoder, prepare_encoder
 from indexer.encoders.tfidf import _hasher
+from indexer.errors import UserError
 from indexer.spec import kinds
+from indexer.vectors import unit
 from indexer.words import rarity, words
 
 KINDS = kinds(indexer.encoders)
 ARGUMENTS = {"bert": "bert:{}/bert", "sbert": "sbert:{}/sbert"}  # a kind that is not named here takes none
-LOADS_TORCH = {"sbert"}
 
 
 class Ready:
@@ -32,12 +35,10 @@ class Ready:
 
 @pytest.fixture(scope="module")
 def ready(request, models, texts, tmp_path_factory):
-    from indexer import onnx
-
     kind = request.param
     with pytest.MonkeyPatch.context() as patch:
         if kind != "minilm":  # whose export is slow, and the same for all
-            patch.setattr(onnx, "CACHE", models / "cache")
+            patch.setattr(export, "CACHE", models / "cache")
         spec = ARGUMENTS.get(kind, kind).format(models)
         folder = tmp_path_factory.mktemp(kind)
         return Ready(spec, folder, prepare_encoder(spec, texts, folder))
@@ -93,8 +94,7 @@ def test_a_new_process_gives_the_same_vectors(ready, texts, tmp_path):
     asked = ["", *texts[:12], "ghlorb", "유령단어"]
     loaded, vectors = in_new_process(ready, asked, tmp_path)
     np.testing.assert_array_equal(vectors, ready.encoder.encode(asked))
-    assert ("torch" in loaded) == (ready.spec.partition(":")[0] in LOADS_TORCH)
-    assert "transformers" not in loaded or "torch" in loaded
+    assert not loaded & {"torch", "transformers", "sentence_transformers"}
 
 
 @every_kind
@@ -111,10 +111,8 @@ def test_nothing_is_pickled(ready):
 
 @pytest.fixture
 def tiny_or_real(ready, models, monkeypatch):
-    from indexer import onnx
-
     if ready.spec != "minilm":
-        monkeypatch.setattr(onnx, "CACHE", models / "cache")
+        monkeypatch.setattr(export, "CACHE", models / "cache")
 
 
 SERVE = """
@@ -145,9 +143,10 @@ def in_new_process(ready, texts, folder):
     return set(json.loads(printed)), np.load(folder / "out.npy")
 
 
-def run(command, **options):
+def run(command, home=None, **options):
     environment = {
         **os.environ,
+        **({"HOME": str(home)} if home else {}),
         "PYTHONHASHSEED": "7",
         "PYTHONPATH": os.pathsep.join([str(Path.cwd()), *sys.path]),
     }
@@ -300,19 +299,130 @@ def test_tfidf_forgives_a_typing_error(texts, tmp_path):
     assert wrong @ right > 0.5 > 0.2 > wrong @ other
 
 
-def test_sbert_is_sentence_transformers_own(models, texts, tmp_path):
+def sentence_vectors(models, name, texts):
+    """What sentence-transformers itself makes of texts, as unit rows."""
     from sentence_transformers import SentenceTransformer
 
-    spec = f"sbert:{models}/sbert"
+    return unit(SentenceTransformer(f"{models}/{name}", device="cpu").float().encode(texts, show_progress_bar=False))
+
+
+SENTENCE_MODELS = {  # each with the precision that `auto` takes
+    "sbert": "8bit",
+    "sbert-cls": "8bit",
+    "sbert-bf16": "8bit",
+    "sbert-max-dense": "fp32",
+    "sbert-mpnet": "fp32",
+    "sbert-static": "fp32",
+    "sbert-static-unit": "fp32",
+}
+
+
+@pytest.fixture
+def asked(texts):
+    """Also a text without any token where no [CLS] is added: a space of no width."""
+    return [*texts, "\u200b", "refund \u200b"]
+
+
+@pytest.mark.parametrize("name", SENTENCE_MODELS)
+def test_sbert_is_sentence_transformers_own(tiny, asked, tmp_path, name):
+    """Whatever its modules, its limit of 48 tokens and its number of dimensions."""
+    spec = f"sbert:{tiny}/{name}?precision=fp32"
     prepare_encoder(spec, [], tmp_path)
-    expected = SentenceTransformer(f"{models}/sbert", device="cpu").encode(texts, show_progress_bar=False)
-    np.testing.assert_allclose(open_encoder(spec, tmp_path).encode(texts), expected, atol=1e-5)
+    served, expected = open_encoder(spec, tmp_path), sentence_vectors(tiny, name, asked)
+    assert served.dim == expected.shape[1]
+    np.testing.assert_allclose(served.encode(asked), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "precision"), SENTENCE_MODELS.items())
+def test_a_sentence_model_has_8_bits_where_its_graph_is_a_berts(tiny, asked, tmp_path, name, precision):
+    spec = f"sbert:{tiny}/{name}"
+    assert f"-{precision}-" in prepare_encoder(spec, [], tmp_path)
+    cosines = (open_encoder(spec, tmp_path).encode(asked) * sentence_vectors(tiny, name, asked)).sum(axis=1)
+    assert cosines[:-2].min() > 0.98
+
+
+def test_sentence_models_are_served_without_torch(tiny, asked, tmp_path):
+    command = """
+import json, sys
+import numpy as np
+from pathlib import Path
+from indexer.encoders import open_encoder
+folder = Path(sys.argv[1])
+for name in sys.argv[2:]:
+    encoder = open_encoder("sbert:x", folder / name)
+    np.save(folder / name / "out.npy", encoder.encode(json.loads((folder / "texts.json").read_text("utf-8"))))
+print({"torch", "transformers", "sentence_transformers"} & set(sys.modules))
+"""
+    (tmp_path / "texts.json").write_text(json.dumps(asked), encoding="utf-8")
+    for name in SENTENCE_MODELS:
+        prepare_encoder(f"sbert:{tiny}/{name}", [], tmp_path / name)
+    assert run([sys.executable, "-c", command, tmp_path, *SENTENCE_MODELS]) == "set()"
+    for name in SENTENCE_MODELS:
+        here = open_encoder("sbert:x", tmp_path / name).encode(asked)
+        np.testing.assert_array_equal(np.load(tmp_path / name / "out.npy"), here)
+
+
+@pytest.mark.parametrize("options", ["", "?precision=fp32"])
+def test_a_prompt_before_every_text_is_refused_and_torch_serves_it(tiny, texts, tmp_path, options):
+    """The model differs from another by its prompt alone; that one's graph, already cached, is not taken for it."""
+    spec = f"sbert:{tiny}/sbert-prompt"
+    plain = shutil.copytree(tiny / "sbert-prompt", tmp_path / "plain")
+    settings = json.loads((plain / "config_sentence_transformers.json").read_text("utf-8"))
+    settings["default_prompt_name"] = None
+    (plain / "config_sentence_transformers.json").write_text(json.dumps(settings), encoding="utf-8")
+    before = prepare_encoder(f"sbert:{plain}?runtime=torch", [], tmp_path / "before")
+    prepare_encoder(f"sbert:{plain}{options}", [], tmp_path / "index")
+    with pytest.raises(UserError, match=r"it puts '\.' before every text.*Type instead: (.*)$") as refused:
+        prepare_encoder(spec + options, [], tmp_path / "index")
+    instead = str(refused.value).partition("Type instead: ")[2]
+    assert instead == f"{spec}?runtime=torch"
+    assert prepare_encoder(instead, [], tmp_path / "index") != before
+    served = open_encoder(instead, tmp_path / "index").encode(texts)  # not by the graph that was there before
+    np.testing.assert_allclose(served, sentence_vectors(tiny, "sbert-prompt", texts), atol=1e-6)
+    assert np.abs(served - sentence_vectors(tmp_path, "plain", texts)).max() > 0.01
+
+
+def test_served_by_torch_an_index_does_not_write_into_the_cache(tiny, texts, tmp_path):
+    """An index's files are links into the cache."""
+    spec = f"sbert:{tiny}/sbert"
+    name = prepare_encoder(spec, [], tmp_path / "index")
+    kept = (export.CACHE / name / onnx.CONFIG).read_bytes()
+    torch = prepare_encoder(f"{spec}?runtime=torch", [], tmp_path / "index")
+    assert torch != name
+    assert (export.CACHE / name / onnx.CONFIG).read_bytes() == kept
+    served = open_encoder(spec, tmp_path / "index").encode(texts)
+    np.testing.assert_allclose(served, sentence_vectors(tiny, "sbert", texts), atol=1e-6)
+
+
+def test_a_model_without_a_tokenizer_file_is_refused(tiny, tmp_path):
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import BoW
+
+    SentenceTransformer(modules=[BoW(["refund", "course"])], device="cpu").save(str(tmp_path / "bow"))
+    with pytest.raises(UserError, match=r"no tokenizer\.json.*\?runtime=torch$"):
+        prepare_encoder(f"sbert:{tmp_path}/bow", [], tmp_path / "index")
+    spec = f"sbert:{tmp_path}/bow?runtime=torch"
+    prepare_encoder(spec, [], tmp_path / "index")
+    rows = open_encoder(spec, tmp_path / "index").encode(["refund course", "course", "x"])
+    np.testing.assert_allclose(rows, [[0.5**0.5, 0.5**0.5], [0, 1], [0, 0]], atol=1e-6)
+
+
+def test_building_and_serving_with_minilm_loads_neither_torch_nor_transformers(tmp_path):
+    """On a machine that has not exported it yet."""
+    command = """
+import sys
+from pathlib import Path
+from indexer.encoders import open_encoder, prepare_encoder
+prepare_encoder("minilm", [], Path(sys.argv[1]))
+assert open_encoder("minilm", Path(sys.argv[1])).encode(["refund"]).any()
+print({"torch", "transformers", "sentence_transformers"} & set(sys.modules))
+"""
+    assert run([sys.executable, "-c", command, tmp_path / "index"], home=tmp_path) == "set()"
+    assert len(list((tmp_path / ".cache" / "mundap").glob("minilm-*-8bit-*/model.onnx"))) == 1
 
 
 @pytest.mark.parametrize("change", ["weights", "tokenizer"])
 def test_another_sentence_model_has_another_fingerprint(models, tmp_path, change):
-    import shutil
-
     before = prepare_encoder(f"sbert:{models}/sbert", [], tmp_path)
     if change == "weights":
         changed = models / "sbert-other"

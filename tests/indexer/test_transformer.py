@@ -1,7 +1,12 @@
 """BERT and its kin: the served ONNX graph equals torch, and minilm is all-MiniLM-L6-v2."""
 
+import csv
 import json
+import os
+import random
 import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,21 +30,36 @@ def learned(encoder: BertEncoder, texts: list[str], max_tokens: int) -> np.ndarr
     ("name", "options", "limit"),
     [
         ("bert", "", 64),
-        ("bert", "?pooling=cls&max_tokens=16", 16),
-        ("electra", "?pooling=cls", 64),
+        ("bert", "&pooling=cls&max_tokens=16", 16),
+        ("electra", "&pooling=cls", 64),
         ("roberta", "", 64),
+        ("gelu_new", "", 64),
+        ("mpnet", "", 64),
+        ("bf16", "", 64),
     ],
 )
 def test_serving_equals_learning(tiny, texts, tmp_path, name, options, limit):
     """On real texts of both languages, with padding, and one text beyond the limit."""
-    spec = f"bert:{tiny}/{name}{options}"
+    spec = f"bert:{tiny}/{name}?precision=fp32{options}"
     prepare_encoder(spec, texts, tmp_path)
     served = open_encoder(spec, tmp_path)
-    torch = load_bert(f"{tiny}/{name}", "cls" if "cls" in options else "mean")
+    torch = load_bert(f"{tiny}/{name}", "cls" if "cls" in options else "mean").float()
     np.testing.assert_allclose(served.encode(texts), learned(torch, texts, limit), atol=1e-5)
     assert served.dim == 32
     lengths = [len(ids) for ids in torch.tokenizer(texts, truncation=True, max_length=limit)["input_ids"]]
     assert min(lengths) < 6 < limit == max(lengths)
+
+
+@pytest.mark.parametrize(
+    ("name", "precision"),
+    [("bert", "8bit"), ("electra", "8bit"), ("roberta", "8bit"), ("gelu_new", "8bit"), ("mpnet", "fp32")],
+)
+def test_8_bits_where_the_family_has_them(tiny, texts, tmp_path, name, precision):
+    assert f"-{precision}-" in prepare_encoder(f"bert:{tiny}/{name}", [], tmp_path)
+    served = open_encoder("bert", tmp_path).encode(texts)
+    cosines = (served * learned(load_bert(f"{tiny}/{name}"), texts, 64)).sum(axis=1)
+    assert cosines.min() > 0.98
+    assert (cosines.min() < 1 - 1e-5) == (precision == "8bit")
 
 
 def test_pooling_changes_the_vectors_and_the_fingerprint(tiny, texts, tmp_path):
@@ -104,71 +124,23 @@ def test_a_home_folder_may_be_named_by_its_tilde(tiny, monkeypatch):
     assert load_bert("~/bert").fingerprint() == load_bert(f"{tiny}/bert").fingerprint()
 
 
-def graphs(folder):
-    return sorted(path.parent.name for path in folder.glob(f"*/{onnx.GRAPH}"))
-
-
-def test_a_graph_is_exported_once_a_machine(tiny, tmp_path, monkeypatch):
-    name = prepare_encoder(f"bert:{tiny}/bert", [], tmp_path / "one")
-    assert name in graphs(onnx.CACHE)
-    monkeypatch.setattr(onnx, "export", lambda *arguments: pytest.fail("exported again"))
-    assert prepare_encoder(f"bert:{tiny}/bert", [], tmp_path / "two") == name
-    same = [(tmp_path / folder / onnx.GRAPH).read_bytes() for folder in ("one", "two")]
-    assert same[0] == same[1]
-
-
-def test_damage_to_an_index_does_not_outlive_it_in_the_cache(tiny, tmp_path, monkeypatch, texts):
-    """An index's files are links into the cache: truncating one truncates the other."""
-    whole = shutil.copytree(
-        tiny / "cache" / prepare_encoder(f"bert:{tiny}/bert", [], tmp_path / "x"), tmp_path / "whole"
-    )
-    monkeypatch.setattr(onnx, "CACHE", tmp_path / "cache")
-    exported = []
-
-    def export(encoder, folder, max_tokens):
-        exported.append(folder)
-        shutil.copytree(whole, folder, dirs_exist_ok=True)
-
-    monkeypatch.setattr(onnx, "export", export)
-    for expected in (1, 2):
-        prepare_encoder(f"bert:{tiny}/bert", [], tmp_path / "index")
-        assert len(exported) == expected
-        vectors = open_encoder("bert", tmp_path / "index").encode(texts[:3])
-        np.testing.assert_array_equal(vectors, open_encoder("bert", whole).encode(texts[:3]))
-        with (tmp_path / "index" / onnx.GRAPH).open("r+b") as file:
-            file.truncate(1000)
-
-
-def test_a_home_that_cannot_be_written_to_is_done_without(tiny, tmp_path, monkeypatch, texts):
-    whole = tmp_path / "whole"
-    prepare_encoder(f"bert:{tiny}/bert", [], whole)
-    (tmp_path / "home").write_text("a file where the folder should be")
-    monkeypatch.setattr(onnx, "CACHE", tmp_path / "home" / "mundap")
-    monkeypatch.setattr(
-        onnx, "export", lambda encoder, folder, most: shutil.copytree(whole, folder, dirs_exist_ok=True)
-    )
-    prepare_encoder(f"bert:{tiny}/bert", [], tmp_path / "index")
-    assert open_encoder("bert", tmp_path / "index").encode(texts[:1]).any()
-
-
-def test_a_graph_that_differs_from_torch_is_not_kept(tiny, tmp_path, monkeypatch):
-    """The check at export: here the graph is another model's."""
-    prepare_encoder(f"bert:{tiny}/bert", [], tmp_path / "x")
-    monkeypatch.setattr(onnx, "_export_graph", lambda encoder, path: shutil.copyfile(tmp_path / "x" / onnx.GRAPH, path))
-    (tmp_path / "y").mkdir()
-    with pytest.raises(UserError, match=r"differs from torch.*sbert:"):
-        onnx.export(load_bert(f"{tiny}/other"), tmp_path / "y", 64)
-    assert not (tmp_path / "y" / onnx.GRAPH).exists()
+@pytest.fixture(scope="module")
+def minilms(tmp_path_factory):
+    """minilm by precision."""
+    found = {}
+    for precision in ("8bit", "fp32"):
+        spec, folder = f"minilm?precision={precision}", tmp_path_factory.mktemp(precision)
+        assert prepare_encoder(spec, [], folder).startswith(f"minilm-53aa51172d142c89-mean-{precision}-")
+        found[precision] = open_encoder(spec, folder)
+    return found
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("minilm")
-    assert prepare_encoder("minilm", [], folder) == "minilm-53aa51172d142c89-mean"
-    return open_encoder("minilm", folder)
+def served(minilms):
+    return minilms["8bit"]
 
 
-def test_minilm_is_sentence_transformers_own(served, texts):
+def test_minilm_is_sentence_transformers_own(minilms, texts):
     """With its padding, its truncation at 256 tokens and its mean pooling."""
     from sentence_transformers import SentenceTransformer
 
@@ -176,8 +148,63 @@ def test_minilm_is_sentence_transformers_own(served, texts):
     model.max_seq_length = 256
     asked = [*texts[:24], "A course, a certificate, and then a refund of what I paid. " * 40]
     expected = model.encode(asked, show_progress_bar=False)
-    np.testing.assert_allclose(served.encode(asked), expected, atol=1e-5)
-    assert served.dim == 384
+    np.testing.assert_allclose(minilms["fp32"].encode(asked), expected, atol=1e-5)
+    assert (minilms["8bit"].encode(asked) * expected).sum(axis=1).min() > 0.98
+    assert minilms["8bit"].dim == minilms["fp32"].dim == 384
+
+
+def rows(path, **wanted):
+    with path.open(encoding="utf-8", newline="") as file:
+        return [row for row in csv.DictReader(file) if wanted.items() <= row.items()]
+
+
+def test_minilm_in_8_bits_is_close_to_itself_and_answers_as_well(minilms, root):
+    """The sheet's English questions, and the English messages of dev that have an answer in it."""
+    sheet = rows(root / "data/qa.csv", lang="en")
+    asked = [
+        row for row in rows(root / "data/queries.csv", lang="en", split="dev") if row["kind"] not in ("near", "far")
+    ]
+    assert len(asked) > 100
+    entries = {row["id"]: row["entry"] for row in sheet}
+    right = {(row["query"], entries.get(row["document"])) for row in rows(root / "data/qrels.csv")}
+    vectors, first = {}, {}
+    for name, encoder in minilms.items():
+        documents = encoder.encode([row["question"] for row in sheet])
+        messages = encoder.encode([row["text"] for row in asked])
+        vectors[name] = np.concatenate([documents, messages])
+        first[name] = [sheet[at]["entry"] for at in np.argmax(messages @ documents.T, axis=1)]
+    assert (vectors["8bit"] * vectors["fp32"]).sum(axis=1).min() > 0.99
+    assert np.abs(vectors["8bit"] - vectors["fp32"]).max() > 1e-3  # they are not the same graph
+    assert sum(a != b for a, b in zip(*first.values(), strict=True)) <= 0.08 * len(asked)
+    hits = [sum((row["id"], e) in right for row, e in zip(asked, found, strict=True)) for found in first.values()]
+    assert abs(hits[0] - hits[1]) <= 3
+    assert min(hits) > 0.5 * len(asked)
+
+
+@pytest.fixture(scope="module")
+def mixed(root):
+    """Texts of 3 to 202 tokens or so, in no order of length."""
+    words = " ".join(row["answer"] for row in rows(root / "data/qa.csv", lang="en")).split()
+    draw = random.Random(5)
+    return [" ".join(draw.sample(words, count)) for count in (1, 160, 2, 9, 31, 5, 15, 16, 17, 3, 90, 7)]
+
+
+@pytest.mark.parametrize("precision", ["8bit", "fp32"])
+def test_a_vector_is_the_same_to_the_last_bit_in_any_company(minilms, mixed, monkeypatch, precision):
+    """In random batches padded to their longest, on fewer or all cores, and from several threads at once."""
+    encoder = minilms[precision]
+    alone = np.concatenate([encoder.encode([text]) for text in mixed])
+    draw = random.Random(6)
+    groups = [draw.sample(range(len(mixed)), draw.randint(2, len(mixed))) for _ in range(6)]
+    with monkeypatch.context() as patch:  # as if a run took any number of tokens, so the shortest are padded most
+        patch.setattr(onnx, "BATCH", 1 << 20)
+        for group in groups[:3]:
+            np.testing.assert_array_equal(encoder.encode([mixed[at] for at in group]), alone[group])
+    with ThreadPoolExecutor(4) as pool:
+        found = pool.map(lambda group: encoder.encode([mixed[at] for at in group]), groups)
+        for group, vectors in zip(groups, found, strict=True):
+            np.testing.assert_array_equal(vectors, alone[group])
+    np.testing.assert_array_equal(encoder.encode(mixed * 2), np.concatenate([alone, alone]))
 
 
 def test_minilm_knows_what_is_near(served):
@@ -189,12 +216,6 @@ def test_minilm_knows_what_is_near(served):
     assert refund @ money > 0.5
     strangers = [refund @ reset, refund @ forgot, money @ reset, money @ forgot]
     assert max(*strangers, certificate @ refund, certificate @ reset) < 0.4
-
-
-def test_minilms_pooling_is_in_its_name(tmp_path, monkeypatch):
-    monkeypatch.setattr(onnx, "provide", lambda *arguments: None)
-    names = {prepare_encoder(f"minilm?pooling={pooling}", [], tmp_path) for pooling in ("cls", "mean")}
-    assert names == {"minilm-53aa51172d142c89-cls", "minilm-53aa51172d142c89-mean"}
 
 
 def test_other_weights_under_minilms_name_are_refused(models, tmp_path, monkeypatch):
@@ -213,10 +234,41 @@ def test_minilm_without_its_package_and_without_a_network_says_what_to_install(m
         prepare_encoder("minilm", [], tmp_path)
 
 
-def test_a_model_that_cannot_be_exported_says_what_serves_it(tiny, tmp_path, monkeypatch):
-    def fail(*_):
-        raise NotImplementedError("no such operator\nand much more")
+@pytest.mark.parametrize(
+    ("affinity", "quota", "expected"),
+    [
+        ({0, 1, 2, 3}, "max 100000\n", 4),
+        ({0, 1, 2, 3}, "200000 100000\n", 2),
+        ({0, 1, 2, 3}, "50000 100000\n", 1),
+        ({5}, "800000 100000\n", 1),
+        ({0, 1, 2, 3}, "150000 50000\n", 3),
+        ({0, 1, 2}, "no such form", 3),
+        ({0, 1, 2}, None, 3),
+    ],
+)
+def test_cores_are_those_that_this_process_may_use(monkeypatch, affinity, quota, expected):
+    def read_text(path, *_):
+        assert str(path) == "/sys/fs/cgroup/cpu.max"
+        if quota is None:
+            raise FileNotFoundError(path)
+        return quota
 
-    monkeypatch.setattr(onnx, "_export_graph", fail)
-    with pytest.raises(UserError, match=r"cannot be exported for serving \(no such operator\).*sbert:"):
-        onnx.export(load_bert(str(tiny / "bert")), tmp_path, 16)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: affinity, raising=False)
+    monkeypatch.setattr(Path, "read_text", read_text)
+    assert onnx.cores() == expected
+
+
+def test_products_of_bytes_are_exact_on_every_processor(minilms, tmp_path, monkeypatch):
+    """The tests' own machine may have VNNI, where they are so without being asked; older ones overflow."""
+    import onnxruntime
+
+    opened, session = [], onnxruntime.InferenceSession
+
+    def kept(graph, options, **more):
+        opened.append(options.get_session_config_entry("session.x64quantprecision"))
+        return session(graph, options, **more)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", kept)
+    prepare_encoder("minilm", [], tmp_path)
+    open_encoder("minilm", tmp_path).encode(["refund"])
+    assert set(opened) == {"1"}
