@@ -16,6 +16,7 @@ from indexer.database import Database
 from indexer.encoders import Encoder, open_encoder, reads_hangul
 from indexer.errors import UserError
 from indexer.lexical import load_lexical
+from indexer.onnx import cores
 from indexer.retrieve import Candidate, Legs, Ranked, rank
 from indexer.stores import open_store
 from indexer.together import Together
@@ -83,7 +84,7 @@ class Index:
                 f"{self.folder}: the weights of {self.facts.encoder} have changed since the build (by "
                 f"{difference:.2g}). Type: indexer build {self.facts.sheet} --out {self.folder}"
             )
-        return Together(encoder)
+        return Together(encoder, cores())
 
     @cached_property
     def legs(self) -> Legs:

@@ -6,8 +6,10 @@ is the same to the last bit whatever else is encoded with it.
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import platform
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from indexer.vectors import Vectors, unit
 
 GRAPH, TOKENIZER, CONFIG = "model.onnx", "tokenizer.json", "encoder.json"
 BATCH = 1024  # tokens a run, padding included: the states of a layer stay within a core's cache
+LEAST = 0.8  # of a batch's longest text: a shorter one would be padding by more than a batch gains
 
 
 class OnnxEncoder:
@@ -41,17 +44,15 @@ class OnnxEncoder:
         if told:
             tokens = [found.ids for found in self._tokenizer.encode_batch_fast([texts[place] for place in told])]
             batches = list(_batches(tokens))
-            runs = ([tokens[at] for at in batch] for batch in batches)
-            for batch, found in zip(batches, self._in_parallel(len(batches), runs), strict=True):
+            runs = [[tokens[at] for at in batch] for batch in batches]
+            found_by_run = map(self._run, runs) if sum(map(len, tokens)) <= BATCH else self._in_parallel(runs)
+            for batch, found in zip(batches, found_by_run, strict=True):
                 vectors[[told[at] for at in batch]] = found
         return vectors
 
-    def _in_parallel(self, count: int, runs: Iterable[Sequence[Sequence[int]]]) -> Iterator[Vectors]:
+    def _in_parallel(self, runs: Sequence[Sequence[Sequence[int]]]) -> Iterator[Vectors]:
         """Run batches on a core each: they never wait for each other, as threads within a run would."""
-        if count == 1:
-            yield from map(self._run, runs)
-            return
-        with ThreadPoolExecutor(min(count, cores())) as pool:
+        with ThreadPoolExecutor(min(len(runs), cores())) as pool:
             yield from pool.map(self._run, runs)
 
     def _run(self, tokens: Sequence[Sequence[int]]) -> Vectors:
@@ -68,11 +69,14 @@ class OnnxEncoder:
 def _batches(tokens: Sequence[Sequence[int]]) -> Iterator[list[int]]:
     """Group texts of near length, longest first: if memory does not suffice, that shows at once."""
     order = sorted(range(len(tokens)), key=lambda at: -len(tokens[at]))
-    start = 0
-    while start < len(order):
-        share = max(1, BATCH // max(1, len(tokens[order[start]])))
-        yield order[start : start + share]
-        start += share
+    batch: list[int] = []
+    for at in order:
+        longest = len(tokens[batch[0]]) if batch else 0
+        if batch and ((len(batch) + 1) * longest > BATCH or len(tokens[at]) < LEAST * longest):
+            yield batch
+            batch = []
+        batch.append(at)
+    yield batch
 
 
 def _session(graph: str) -> Any:
@@ -82,9 +86,24 @@ def _session(graph: str) -> Any:
     options.log_severity_level = 3
     # One thread a run: a message is too little work to share, a build has a batch for every core.
     options.intra_op_num_threads = 1
-    # Without VNNI (x86 before 2019) the fast product of bytes overflows: other vectors than elsewhere.
-    options.add_session_config_entry("session.x64quantprecision", "1")
+    if not multiplies_bytes():
+        options.add_session_config_entry("session.x64quantprecision", "1")
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+
+@cache
+def multiplies_bytes() -> bool:
+    """Tell whether products of bytes are exact at full speed.
+
+    On x86 that takes VNNI (2019 and later). Without it the fast kernels overflow, which would give other vectors than
+    elsewhere; slower ones do not. A system that does not say counts as one without.
+    """
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return True
+    try:
+        return "vnni" in Path("/proc/cpuinfo").read_text("ascii", "replace")
+    except OSError:
+        return False
 
 
 def cores() -> int:

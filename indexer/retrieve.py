@@ -25,6 +25,7 @@ from indexer.vectors import Positions, Vectors
 Retrieval = Literal["dense", "lexical", "hybrid"]
 ANSWER_WEIGHT, WORDS_WEIGHT = 0.3, 0.1
 POOL = 20  # entries that each leg brings, if its best rows hold as many
+MOST_WORDINGS = 16  # of an entry, that are asked for at first
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def _by_question(legs: Legs, vector: Vectors, k: int) -> Positions:
         found: Positions = legs.questions.search(vector[None], min(n, len(legs.entry_of)))[1][0]
         return found[found >= 0]
 
-    return _best_rows(fetch, legs.entry_of, k)
+    return _best_rows(fetch, legs, k)
 
 
 def _by_answer(legs: Legs, vector: Vectors, k: int) -> Positions:
@@ -131,15 +132,16 @@ def _by_words(legs: Legs, evidence: Evidence, k: int) -> Positions:
         ordered: Positions = best[np.argsort(-scores[best], kind="stable")]
         return ordered[:n]
 
-    return _best_rows(fetch, legs.entry_of, k)
+    return _best_rows(fetch, legs, k)
 
 
-def _best_rows(fetch: Callable[[int], Positions], entry_of: NDArray[np.int32], k: int) -> Positions:
+def _best_rows(fetch: Callable[[int], Positions], legs: Legs, k: int) -> Positions:
     """Take the best row of up to POOL entries, and of k at least; `fetch(n)` gives the n best rows, best first.
 
     Where an entry has hundreds of wordings, the best rows may be of few entries: then more are asked for.
     """
-    asked = 4 * max(POOL, k)
+    entry_of, entries = legs.entry_of, len(legs.first_row)
+    asked = max(POOL, k) * min(MOST_WORDINGS, 1 + len(entry_of) // entries)
     while True:
         rows = fetch(asked)
         first = np.sort(np.unique(entry_of[rows], return_index=True)[1])  # of each entry, best first

@@ -1,4 +1,4 @@
-"""Micro-batching: messages that come while the encoder is at work are encoded together when it is free.
+"""Micro-batching: who comes while every core encodes is encoded with the others who wait, when one is free.
 
 A lone message is encoded at once, on its own thread; there is no window to wait for, and no thread in between.
 """
@@ -7,8 +7,6 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 
-import numpy as np
-
 from indexer.encoders import Encoder
 from indexer.vectors import Vectors
 
@@ -16,51 +14,77 @@ MOST = 64  # texts taken along: a batch of more gains nothing and keeps the firs
 
 
 class Call:
-    """The texts of one caller, and their vectors as soon as anybody has made them."""
+    """The texts of one caller, and what came of them."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         self.texts = texts
+        self.ready = threading.Event()  # the vectors are made, or it is this caller's turn
         self.vectors: Vectors | None = None
+        self.error: Exception | None = None
+        self.others: list[Call] = []  # who is taken along
 
 
 class Together:
-    """An encoder that many threads may share: one of them encodes for all that wait."""
+    """An encoder that many threads may share: some of them encode, for all that wait."""
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, encoding: int) -> None:
+        """Let so many threads encode at once, one a core."""
         self.encoder = encoder
         self.dim = encoder.dim
+        self._free = encoding
         self._waiting: deque[Call] = deque()
-        self._encoding = threading.Lock()
+        self._changing = threading.Lock()
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Encode texts, with those of other callers where some wait already."""
         call = Call(texts)
-        self._waiting.append(call)
-        with self._encoding:
-            if call.vectors is None:
-                others = self._others(call)
-                try:
-                    self._encode([call, *others])
-                except Exception:
-                    if not others:
-                        raise
-                    self._encode([call])  # one of them may be at fault; each of the others tries alone too
+        if not self._enter(call):
+            call.ready.wait()
+        if call.vectors is None and call.error is None:
+            try:
+                self._encode([call, *call.others])
+            finally:
+                self._leave()
+        if call.error is not None:
+            raise call.error
         assert call.vectors is not None
         return call.vectors
 
-    def _others(self, call: Call) -> list[Call]:
-        """Take those who wait, as many as fit beside this caller."""
-        if call in self._waiting:  # else somebody took it along, and then failed
-            self._waiting.remove(call)
-        taken: list[Call] = []
-        room = MOST - len(call.texts)
-        while self._waiting and len(self._waiting[0].texts) <= room:
-            taken.append(self._waiting.popleft())
-            room -= len(taken[-1].texts)
-        return taken
+    def _enter(self, call: Call) -> bool:
+        """Take a free core, or wait."""
+        with self._changing:
+            if self._free:
+                self._free -= 1
+                return True
+            self._waiting.append(call)
+            return False
+
+    def _leave(self) -> None:
+        """Give the core to the first who waits, who takes along as many as fit."""
+        with self._changing:
+            if not self._waiting:
+                self._free += 1
+                return
+            first = self._waiting.popleft()
+            room = MOST - len(first.texts)
+            while self._waiting and len(self._waiting[0].texts) <= room:
+                first.others.append(self._waiting.popleft())
+                room -= len(first.others[-1].texts)
+        first.ready.set()
 
     def _encode(self, calls: Sequence[Call]) -> None:
-        vectors = self.encoder.encode([text for call in calls for text in call.texts])
-        ends = np.cumsum([len(call.texts) for call in calls])
-        for call, part in zip(calls, np.split(vectors, ends[:-1]), strict=True):
-            call.vectors = part
+        try:
+            vectors = self.encoder.encode([text for call in calls for text in call.texts])
+            at = 0
+            for call in calls:
+                call.vectors = vectors[at : at + len(call.texts)]
+                at += len(call.texts)
+        except Exception:
+            for call in calls:  # one of them is at fault; the others must not suffer for it
+                try:
+                    call.vectors = self.encoder.encode(call.texts)
+                except Exception as error:
+                    call.error = error
+        finally:
+            for call in calls:
+                call.ready.set()

@@ -59,7 +59,7 @@ def test_a_lone_caller_encodes_on_his_own_thread():
     slow = Slow()
     threads = []
     slow.encode = lambda texts: threads.append(threading.current_thread()) or np.zeros((len(texts), 2), np.float32)
-    Together(slow).encode(["a"])
+    Together(slow, 1).encode(["a"])
     assert threads == [threading.current_thread()]
 
 
@@ -67,7 +67,7 @@ def test_those_who_wait_are_encoded_together_and_each_gets_his_own():
     slow = Slow()
     slow.free.clear()
     calls = [["first"], ["b"], ["cc", "ddd"], [], ["eeee"]]
-    found, threads = waiting(Together(slow), calls)
+    found, threads = waiting(Together(slow, 1), calls)
     slow.free.set()
     for thread in threads:
         thread.join(10)
@@ -79,7 +79,7 @@ def test_a_batch_has_an_end():
     slow = Slow()
     slow.free.clear()
     calls = [["first"], *([f"{number}-{at}" for at in range(MOST // 2)] for number in range(3))]
-    found, threads = waiting(Together(slow), calls)
+    found, threads = waiting(Together(slow, 1), calls)
     slow.free.set()
     for thread in threads:
         thread.join(10)
@@ -89,13 +89,13 @@ def test_a_batch_has_an_end():
 
 def test_more_texts_than_a_batch_holds_go_alone():
     texts = [str(number) for number in range(3 * MOST)]
-    assert Together(Slow()).encode(texts).tolist() == [vector(text) for text in texts]
+    assert Together(Slow(), 1).encode(texts).tolist() == [vector(text) for text in texts]
 
 
 def test_a_failure_hits_none_but_its_own_caller():
     slow = Slow()
     slow.free.clear()
-    together = Together(slow)
+    together = Together(slow, 1)
     found, threads = waiting(together, [["first"], ["fine"], ["broken"], ["too"]])
     slow.free.set()
     for thread in threads:
@@ -107,7 +107,7 @@ def test_a_failure_hits_none_but_its_own_caller():
 
 @pytest.mark.parametrize("callers", [2, 12])
 def test_many_threads_always_get_their_own(callers):
-    together = Together(Slow())
+    together = Together(Slow(), 1)
     wrong = []
 
     def talk(name):
@@ -122,3 +122,24 @@ def test_many_threads_always_get_their_own(callers):
     for thread in threads:
         thread.join(30)
     assert wrong == []
+
+
+def test_as_many_encode_at_once_as_there_are_cores():
+    """The third waits until one of two is free, and is then taken along with the fourth."""
+    slow = Slow()
+    slow.free.clear()
+    together, found, threads = Together(slow, 2), {}, []
+    for texts in (["a"], ["bb"], ["ccc"], ["dddd"]):
+        threads.append(threading.Thread(target=ask, args=(together, texts, found)))
+        threads[-1].start()
+        for _ in range(5_000):
+            if len(slow.batches) + len(together._waiting) == len(threads):
+                break
+            time.sleep(0.001)
+    assert slow.batches == [["a"], ["bb"]]
+    slow.free.set()
+    for thread in threads:
+        thread.join(10)
+    assert slow.batches == [["a"], ["bb"], ["ccc", "dddd"]]
+    assert found == {(text,): [vector(text)] for text in ("a", "bb", "ccc", "dddd")}
+    assert together._free == 2

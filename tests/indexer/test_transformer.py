@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import platform
 import random
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -258,17 +259,32 @@ def test_cores_are_those_that_this_process_may_use(monkeypatch, affinity, quota,
     assert onnx.cores() == expected
 
 
-def test_products_of_bytes_are_exact_on_every_processor(minilms, tmp_path, monkeypatch):
-    """The tests' own machine may have VNNI, where they are so without being asked; older ones overflow."""
-    import onnxruntime
+@pytest.mark.parametrize(
+    ("machine", "flags", "exact"),
+    [
+        ("x86_64", "flags : sse4_2 avx2 avx512f avx512_vnni", True),
+        ("x86_64", "flags : avx2 avx_vnni", True),
+        ("AMD64", "flags : sse4_2 avx2 avx512f", False),
+        ("x86_64", None, False),  # a system without /proc
+        ("aarch64", "", True),
+    ],
+)
+def test_fast_products_of_bytes_are_taken_only_where_they_are_exact(machine, flags, exact, monkeypatch):
+    def read_text(path, *_):
+        assert str(path) == "/proc/cpuinfo"
+        if flags is None:
+            raise FileNotFoundError(path)
+        return flags
 
-    opened, session = [], onnxruntime.InferenceSession
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    monkeypatch.setattr(Path, "read_text", read_text)
+    assert onnx.multiplies_bytes.__wrapped__() is exact
 
-    def kept(graph, options, **more):
-        opened.append(options.get_session_config_entry("session.x64quantprecision"))
-        return session(graph, options, **more)
 
-    monkeypatch.setattr(onnxruntime, "InferenceSession", kept)
+def test_slow_and_fast_products_give_the_same_vectors(minilms, texts, tmp_path, monkeypatch):
     prepare_encoder("minilm", [], tmp_path)
-    open_encoder("minilm", tmp_path).encode(["refund"])
-    assert set(opened) == {"1"}
+    found = []
+    for exact in (True, False):
+        monkeypatch.setattr(onnx, "multiplies_bytes", lambda exact=exact: exact)
+        found.append(open_encoder("minilm", tmp_path).encode(texts))
+    assert np.array_equal(*found)
