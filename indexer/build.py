@@ -159,7 +159,7 @@ def _facts(corpus: Corpus, sheet: str, encoder: str, name: str, store: str, retr
         probe_vector=[],
         files={},
         digest="",
-        versions={name: version(name) for name in ("mundap", "faiss-cpu", "bm25s", "onnxruntime")},
+        versions={name: version(name) for name in ("mundap", "faiss-cpu", "onnxruntime")},
     )
 
 

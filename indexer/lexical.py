@@ -1,9 +1,11 @@
 """The lexical leg: BM25 over each question, and over each entry's wordings and answer together.
 
-BM25 as in Robertson and Zaragoza 2009 (doi:10.1561/1500000019), computed by bm25s (arXiv:2407.03618). Terms
-are words, and for Korean stems, syllables and their pairs (`indexer.words`).
+BM25 as in Robertson and Zaragoza 2009 (doi:10.1561/1500000019), with the rarity that Lucene uses, computed for every
+term and text beforehand (as in bm25s, arXiv:2407.03618). Terms are words, and for Korean stems, syllables and their
+pairs (`indexer.words`).
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -16,6 +18,7 @@ from indexer.topic import all_runs, known_share, named_elsewhere
 from indexer.words import is_syllable, terms
 
 QUESTIONS, ENTRIES, RUNS = "questions", "entries", "runs.npy"
+K1, B = 1.2, 0.75  # how soon a repeated term is enough; how much a long text is held against it
 TABLE = ("terms", "starts", "holders", "shares", "size")
 # A visitor's words stand as often in the answer as in the stored question. Chosen on the dev messages of
 # data/queries.csv: R@1 of Korean .40 without the entries, .56 at 1, .62 at 2, .63 at 3.
@@ -28,13 +31,11 @@ class Evidence:
 
     rows: NDArray[np.float32]  # (rows,) BM25 of the question and of its entry, per unit of the query's weight
     weights: Mapping[str, float]  # the query's terms, syllables aside, with their rarity
+    columns: Sequence[slice]  # and where the entries that hold them stand
 
 
 class Bm25:
-    """BM25 over some texts, mapped from disk: of each term the texts that hold it, and what it adds to their score.
-
-    bm25s computes the table. Reading it needs no more than NumPy, and bm25s would cost a fifth of a cold start.
-    """
+    """BM25 over some texts, mapped from disk: of each term the texts that hold it, and what it adds to their score."""
 
     def __init__(self, folder: Path) -> None:
         self.terms, self.starts, self.holders, self.shares, size = (
@@ -42,39 +43,35 @@ class Bm25:
         )
         self.size = int(size[0])
 
-    def numbers(self, asked: Sequence[str]) -> list[int]:
-        """Give the places of terms in the table; -1 for one that no text holds."""
+    def columns(self, asked: Sequence[str]) -> list[slice]:
+        """Find the terms' columns of the table; one that no text holds has an empty one."""
         if not asked or not len(self.terms):
-            return [-1] * len(asked)
+            return [slice(0, 0)] * len(asked)
         names = _names(asked)
         at = np.minimum(self.terms.searchsorted(names), len(self.terms) - 1)
-        return [int(place) for place in np.where(self.terms[at] == names, at, -1)]
+        starts, ends, found = self.starts[at].tolist(), self.starts[at + 1].tolist(), self.terms[at] == names
+        return [slice(start, end if here else start) for start, end, here in zip(starts, ends, found, strict=True)]
 
-    def scores(self, asked: Sequence[str]) -> NDArray[np.float32]:
-        """Score every text, (size,)."""
+    def scores(self, columns: Sequence[slice]) -> NDArray[np.float32]:
+        """Score every text, (size,), by the terms of some columns."""
         scores = np.zeros(self.size, dtype=np.float32)
-        for number in self.numbers(asked):
-            if number >= 0:
-                part = slice(self.starts[number], self.starts[number + 1])
-                scores[self.holders[part]] += self.shares[part]
+        for column in columns:
+            scores[self.holders[column]] += self.shares[column]
         return scores
 
-    def rarities(self, asked: Sequence[str]) -> list[float]:
+    def rarities(self, columns: Sequence[slice]) -> list[float]:
         """Weigh terms by how few texts hold them; one that no text holds weighs most."""
-        held = np.array([len(self._holding(number)) for number in self.numbers(asked)])
-        return [float(weight) for weight in np.log1p((self.size - held + 0.5) / (held + 0.5))]
+        held = (column.stop - column.start for column in columns)
+        return [math.log1p((self.size - texts + 0.5) / (texts + 0.5)) for texts in held]
 
-    def hold(self, texts: NDArray[np.int32], asked: Sequence[str]) -> NDArray[np.bool_]:
+    def hold(self, texts: NDArray[np.int32], columns: Sequence[slice]) -> NDArray[np.bool_]:
         """Tell which texts hold which terms, (terms, texts)."""
-        found = np.zeros((len(asked), len(texts)), dtype=np.bool_)
-        for row, number in zip(found, self.numbers(asked), strict=True):
-            holding = self._holding(number)
-            if len(holding):
-                row[:] = holding[np.minimum(holding.searchsorted(texts), len(holding) - 1)] == texts
+        found = np.zeros((len(columns), len(texts)), dtype=np.bool_)
+        for row, column in zip(found, columns, strict=True):
+            holders = self.holders[column]
+            if len(holders):
+                row[:] = holders[np.minimum(holders.searchsorted(texts), len(holders) - 1)] == texts
         return found
-
-    def _holding(self, number: int) -> NDArray[np.int32]:
-        return self.holders[self.starts[number] : self.starts[number + 1]] if number >= 0 else self.holders[:0]
 
 
 class Lexical:
@@ -86,16 +83,19 @@ class Lexical:
     def evidence(self, query: str) -> Evidence:
         """Weigh a query's words against every row."""
         asked = terms(query)
-        scores = self.questions.scores(asked) + ENTRY_WEIGHT * self.entries.scores(asked)[self.entry_of]
-        rarities = dict(zip(asked, self.entries.rarities(asked), strict=True))
-        weights = {term: weight for term, weight in rarities.items() if not is_syllable(term)}
-        total = sum(rarities.values()) or 1.0
-        return Evidence((scores / total).astype(np.float32), weights)
+        columns = self.entries.columns(asked)
+        scores = self.questions.scores(self.questions.columns(asked))
+        scores += ENTRY_WEIGHT * self.entries.scores(columns)[self.entry_of]
+        rarities = dict(zip(asked, zip(self.entries.rarities(columns), columns, strict=True), strict=True))
+        scores /= sum(weight for weight, _ in rarities.values()) or 1.0
+        said = {term: found for term, found in rarities.items() if not is_syllable(term)}
+        weights = {term: weight for term, (weight, _) in said.items()}
+        return Evidence(scores, weights, [column for _, column in said.values()])
 
     def coverage(self, entries: NDArray[np.int32], evidence: Evidence) -> NDArray[np.float64]:
         """Give the share of the query's weight that each of some entries, (n,), holds, 0 to 1."""
         weights = np.array(list(evidence.weights.values()))
-        held: NDArray[np.float64] = weights @ self.entries.hold(entries, list(evidence.weights))
+        held: NDArray[np.float64] = weights @ self.entries.hold(entries, evidence.columns)
         return held / (weights.sum() or 1.0)
 
     def known(self, query: str) -> float:
@@ -104,7 +104,11 @@ class Lexical:
 
     def foreign(self, query: str) -> bool:
         """Tell whether the query names something from elsewhere that the sheet does not hold."""
-        return bool(named_elsewhere(query, lambda term: self.entries.numbers([term]) != [-1]))
+        return bool(named_elsewhere(query, self._held))
+
+    def _held(self, term: str) -> bool:
+        (column,) = self.entries.columns([term])
+        return bool(column.stop > column.start)
 
 
 def build_lexical(questions: Sequence[str], answers: Sequence[str], entry_of: NDArray[np.int32], folder: Path) -> None:
@@ -124,24 +128,26 @@ def load_lexical(folder: Path, entry_of: NDArray[np.int32]) -> Lexical:
 
 
 def _write(texts: list[list[str]], folder: Path) -> None:
-    import bm25s
-
-    model = bm25s.BM25(method="lucene", k1=1.2, b=0.75)
-    model.index([text or [""] for text in texts], show_progress=False)
-    found = model.scores
-    vocabulary = {term: number for term, number in model.vocab_dict.items() if term}
-    names, numbers = _names(list(vocabulary)), np.array(list(vocabulary.values()), dtype=np.int64)
-    order = np.argsort(names)
-    first = found["indptr"][numbers[order]]
-    starts = np.concatenate([[0], np.cumsum(found["indptr"][numbers[order] + 1] - first)])
-    # The columns in the order of the names, so that a name's place is its column.
-    taken = np.repeat(first - starts[:-1], np.diff(starts)) + np.arange(starts[-1])
+    """Compute what each term adds to the score of each text that holds it."""
+    vocabulary: dict[str, int] = {}
+    told = np.array([vocabulary.setdefault(term, len(vocabulary)) for text in texts for term in text], dtype=np.int64)
+    names = _names(list(vocabulary))
+    place = np.empty(len(names), dtype=np.int64)
+    place[np.argsort(names)] = np.arange(len(names))
+    lengths = np.array([len(text) for text in texts])
+    # Term and text as one number: sorted, they are the table's columns in the order of the names.
+    pairs, counts = np.unique(place[told] * len(texts) + np.repeat(np.arange(len(texts)), lengths), return_counts=True)
+    columns, holders = np.divmod(pairs, len(texts))
+    held = np.bincount(columns, minlength=len(names))
+    rarities = np.log1p((len(texts) - held + 0.5) / (held + 0.5))
+    usual = lengths / max(1.0, lengths.mean())
+    shares = rarities[columns] * counts / (counts + K1 * (1 - B + B * usual[holders]))
     table = (
-        names[order],
-        starts.astype(np.int64),
-        found["indices"][taken].astype(np.int32),
-        found["data"][taken].astype(np.float32),
-        np.array([found["num_docs"]]),
+        np.sort(names),
+        np.concatenate([[0], np.cumsum(held)]),
+        holders.astype(np.int32),
+        shares.astype(np.float32),
+        np.array([len(texts)]),
     )
     folder.mkdir(parents=True)
     for name, part in zip(TABLE, table, strict=True):

@@ -44,7 +44,8 @@ TEXTS = ["red apple", "red red pear tree", "blue car", "a tree in a red car park
 
 @pytest.mark.parametrize("query", ["red", "red car", "tree tree", "car zebra", "RED, Pear!"])
 def test_bm25_is_lucenes(tmp_path, query):
-    found = leg(tmp_path, TEXTS).questions.scores(terms(query))
+    questions = leg(tmp_path, TEXTS).questions
+    found = questions.scores(questions.columns(terms(query)))
     np.testing.assert_allclose(found, bm25(TEXTS, query), rtol=1e-5)
 
 
@@ -52,7 +53,8 @@ def test_bm25_by_hand(tmp_path):
     """`pear` stands once, in the second of four texts; the mean length is (2 + 4 + 2 + 7) / 4 = 3.75."""
     idf = math.log(1 + 3.5 / 1.5)
     expected = idf * 1 / (1 + 1.2 * (0.25 + 0.75 * 4 / 3.75))
-    found = leg(tmp_path, TEXTS).questions.scores(["pear"])
+    questions = leg(tmp_path, TEXTS).questions
+    found = questions.scores(questions.columns(["pear"]))
     np.testing.assert_allclose(found, [0, expected, 0, 0], rtol=1e-6)
 
 
@@ -129,7 +131,9 @@ def test_single_syllables_rank_but_cover_nothing(tmp_path):
 def test_an_answer_of_several_wordings_counts_once(tmp_path):
     """The entry's text holds it once, so its words are no commoner for having many wordings."""
     opened = leg(tmp_path, QUESTIONS, ANSWERS, ENTRY_OF)
-    np.testing.assert_allclose(opened.entries.scores(["days"]), bm25(ENTRIES, "days"), rtol=1e-5)
+    np.testing.assert_allclose(
+        opened.entries.scores(opened.entries.columns(["days"])), bm25(ENTRIES, "days"), rtol=1e-5
+    )
 
 
 def test_rows_without_words_are_no_trouble(tmp_path):
@@ -152,5 +156,5 @@ def test_who_holds_what_agrees_with_sets(tmp_path):
     every = sorted(set().union(*sets))
     assert len(every) > 25
     for term in [*every, "zebra", "없는"]:
-        assert opened.hold(np.arange(300), [term]).tolist() == [[term in held for held in sets]]
-        assert opened.rarities([term]) == pytest.approx([weight(texts, term)], rel=1e-6)
+        assert opened.hold(np.arange(300), opened.columns([term])).tolist() == [[term in held for held in sets]]
+        assert opened.rarities(opened.columns([term])) == pytest.approx([weight(texts, term)], rel=1e-6)
