@@ -3,6 +3,7 @@
 Letters forgive what words do not: typing errors, missing spaces, an ending glued to a Korean stem.
 """
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from indexer.words import HANGUL, words
 
+OTHER = re.compile(r"[\W_]+")  # no letter, no digit
 SPAN = 5  # letters: a Korean syllable and a half to two
 PRIME = np.uint64(1099511628211)
 ELSEWHERE = Path(__file__).with_name("elsewhere.txt")
@@ -24,7 +26,7 @@ ALIKE = str.maketrans("ᅢᅤᅫᅰᄁᄄᄈᄊᄍ", "ᅦᅨᅬᅬᄀᄃᄇᄉ�
 def runs(text: str) -> NDArray[np.uint64]:
     """Number every run of letters of a text, (n,): Korean by its jamo, spaces and marks aside."""
     plain = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", text).casefold()).translate(ALIKE)
-    letters = np.array([ord(sign) for sign in plain if sign.isalnum()], dtype=np.uint64)
+    letters = np.frombuffer(OTHER.sub("", plain).encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.uint64)
     found = np.zeros(max(0, len(letters) - SPAN + 1), dtype=np.uint64)
     for offset in range(SPAN):
         found = found * PRIME + letters[offset : offset + len(found)]

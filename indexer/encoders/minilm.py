@@ -34,10 +34,9 @@ def prepare(
     """Export the checked weights once a machine, then link them into the folder."""
     if argument:
         raise UserError(f"minilm takes no argument, found {argument!r}. For another model: bert:{argument}.")
-    source = checked(weights())
     name = f"minilm-{SHA256[:16]}-{pooling}"
     try:
-        taken = export.provide(name, precision, lambda *target: _write(source, pooling, *target), folder)
+        taken = export.provide(name, precision, lambda *target: _write(pooling, *target), folder)
     except export.UnfaithfulError as error:
         raise export.refused("minilm", error, "minilm?precision=fp32") from error
     return f"{name}-{taken}-{export.FORM}"
@@ -76,9 +75,10 @@ def checked(folder: Path) -> Path:
     return folder
 
 
-def _write(source: Path, pooling: Pooling, folder: Path, precision: graph.Precision) -> None:
+def _write(pooling: Pooling, folder: Path, precision: graph.Precision) -> None:
     from safetensors.numpy import load_file
 
+    source = checked(weights())
     config = json.loads((source / "config.json").read_text("utf-8"))
     settings = {"dim": config["hidden_size"], "pooling": pooling, "max_tokens": MAX_TOKENS, "pad_id": 0}
     tokenizer = (source / "tokenizer.json").read_text("utf-8")

