@@ -8,7 +8,7 @@ from types import TracebackType
 
 from web.problems import Refused
 
-# Measured with benchmarks/serving.py: more at work at once answer no faster, and take the processor from each other.
+# Measured with benchmarks/serving.py: more at work at once answer no faster.
 WORKING, WAITING = 8, 56
 THREADS = WORKING + WAITING + 8  # of the server: those in the gate, and some for pages, health and refusals
 
