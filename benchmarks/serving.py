@@ -7,6 +7,7 @@ server. `alone` says what it costs to encode each message for itself instead of 
 
 import argparse
 import json
+import logging
 import statistics
 import subprocess
 import sys
@@ -93,7 +94,8 @@ def serve(index: str, width: str, encoded: str) -> None:
         bot.index.__dict__["encoder"] = bot.index.encoder.encoder
     app = create_app(bot)
     app.extensions["gate"] = Gate(int(width), 64)
-    server = waitress.create_server(app, host="127.0.0.1", port=0, threads=int(width) + 72, ident=None)
+    server = waitress.create_server(app, host="127.0.0.1", port=0, threads=int(width), ident=None)
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     print(server.effective_port, flush=True)
     server.run()
 

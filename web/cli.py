@@ -12,7 +12,7 @@ import waitress
 
 from indexer.command import Commands
 from indexer.errors import UserError
-from web.gate import THREADS
+from web.gate import WORKING
 
 BUFFER_LIMIT = 8 << 20  # bytes; the application refuses above 64 KB, in its own words
 
@@ -42,7 +42,9 @@ def serve(index: Path | None, host: str | None, port: int | None) -> None:
         signal.signal(number, stop)
     settings = Settings.from_environment()
     bot = open_bot(index or settings.index)
-    server = listen(create_app(bot), host or settings.host, settings.port if port is None else port)
+    app = create_app(bot)
+    server = listen(app, host or settings.host, settings.port if port is None else port)
+    app.extensions["gate"].queued = lambda: len(server.task_dispatcher.queue)
     bot.search("warm-up", 1)  # the first query loads the encoder; no visitor should wait for it
     click.echo(f"Listening on {address(server)} (Ctrl-C stops)", err=True)
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a short queue is nothing to report
@@ -58,7 +60,7 @@ def listen(app: Any, host: str, port: int) -> Any:
     """Bind the address, or raise a UserError that says what to type instead."""
     try:
         return waitress.create_server(
-            app, host=host, port=port, threads=THREADS, ident=None, max_request_body_size=BUFFER_LIMIT
+            app, host=host, port=port, threads=WORKING, ident=None, max_request_body_size=BUFFER_LIMIT
         )
     except (OSError, ValueError) as error:
         raise UserError(advice(error, host, port)) from error

@@ -4,21 +4,25 @@ A queue without an end only makes everybody late. Whoever is refused (503) hears
 """
 
 import threading
+from collections.abc import Callable
 from types import TracebackType
 
+from indexer.onnx import cores
 from web.problems import Refused
 
-# Measured with benchmarks/serving.py: more at work at once answer no faster.
-WORKING, WAITING = 8, 56
-THREADS = WORKING + WAITING + 8  # of the server: those in the gate, and some for pages, health and refusals
+# Measured with benchmarks/serving.py: more at work at once answer no faster, and a thread for each who waits makes all
+# slower. So `web serve` has as many threads as may work, and lets the others wait before a thread takes them.
+WORKING, WAITING = 2 * cores(), 128
 
 
 class Gate:
     """A context manager around whatever asks the bot."""
 
     def __init__(self, working: int = WORKING, waiting: int = WAITING) -> None:
+        self._waiting = waiting
         self._places = threading.Semaphore(working + waiting)
         self._working = threading.Semaphore(working)
+        self.queued: Callable[[], int] = lambda: 0  # requests that the server itself lets wait
 
     def __enter__(self) -> None:
         """Take a place, and wait for one's turn.
@@ -26,7 +30,7 @@ class Gate:
         Raises:
             Refused: all places are taken.
         """
-        if not self._places.acquire(blocking=False):
+        if self.queued() > self._waiting or not self._places.acquire(blocking=False):
             raise Refused("busy")
         self._working.acquire()
 

@@ -2,11 +2,15 @@
 
 import threading
 import time
+from contextlib import suppress
+from http.client import HTTPConnection
 from typing import Any
 
 import pytest
+import waitress
 from fake_bot import FakeBot
 from flask import Flask
+from waitress import wasyncore
 
 from web.gate import Gate
 from web.problems import Refused
@@ -57,6 +61,41 @@ def test_who_finds_no_place_hears_when_to_come_again(narrow: Flask, bot: FakeBot
     for thread in threads:
         thread.join(10)
     assert client.post("/api/ask", json={"message": "refund"}).status_code == 200
+
+
+def test_a_server_that_lets_too_many_wait_refuses_until_few_enough_do(app: Flask, bot: FakeBot) -> None:
+    """One works, five wait where two may: the first and the last three are answered, the two between refused."""
+    bot.gate, statuses = threading.Event(), []
+    server = waitress.create_server(app, host="127.0.0.1", port=0, threads=1)
+    gate = app.extensions["gate"] = Gate(working=1, waiting=2)
+    gate.queued = lambda: len(server.task_dispatcher.queue)
+    running = threading.Thread(target=server.run)
+    running.start()
+
+    def ask() -> None:
+        asked = HTTPConnection("127.0.0.1", server.effective_port, timeout=30)
+        asked.request("POST", "/api/ask", '{"message": "refund"}', {"Content-Type": "application/json"})
+        answer = asked.getresponse()
+        answer.read()
+        statuses.append((answer.status, answer.headers["Retry-After"]))
+        asked.close()
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for _ in range(5_000):
+        if gate.queued() == 5:
+            break
+        time.sleep(0.001)
+    assert statuses == []
+    bot.gate.set()
+    for thread in threads:
+        thread.join(30)
+    with suppress(OSError):
+        server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map, ignore_all=True))
+    server.task_dispatcher.shutdown()
+    running.join(30)
+    assert sorted(statuses, key=str) == [(200, None)] * 4 + [(503, "1")] * 2
 
 
 def test_places_come_back_also_after_failures() -> None:
