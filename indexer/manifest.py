@@ -62,7 +62,10 @@ def read(folder: Path) -> Manifest:
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise UserError(f"{path} cannot be read ({error}). {mend}") from error
     if version != FORMAT:
-        raise UserError(f"{path} has format {version}, this version reads {FORMAT}. {mend}")
+        sheet = facts.get("sheet", "SHEET")
+        raise UserError(
+            f"{path} has format {version}, this version reads {FORMAT}. Type: indexer build {sheet} --out {folder}"
+        )
     try:
         return Manifest(**facts)
     except TypeError as error:

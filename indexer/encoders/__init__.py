@@ -51,8 +51,12 @@ def open_encoder(spec: str, folder: Path) -> Encoder:
 def load_encoder(spec: str, texts: Sequence[str] = ()) -> Encoder:
     """Prepare and open an encoder without an index; word encoders and tfidf learn from `texts`."""
     folder = Path(tempfile.mkdtemp(prefix="encoder-"))
-    prepare_encoder(spec, texts, folder)
-    encoder = open_encoder(spec, folder)
+    try:
+        prepare_encoder(spec, texts, folder)
+        encoder = open_encoder(spec, folder)
+    except BaseException:
+        rmtree(folder, ignore_errors=True)
+        raise
     weakref.finalize(encoder, rmtree, folder, ignore_errors=True)
     return encoder
 

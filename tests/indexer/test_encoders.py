@@ -184,6 +184,9 @@ def test_a_loaded_encoder_leaves_nothing_behind(texts, tmp_path, monkeypatch):
     encoder.encode(texts[:2])
     del encoder
     assert list(tmp_path.iterdir()) == []
+    with pytest.raises(UserError):
+        load_encoder("minilm:argument")
+    assert list(tmp_path.iterdir()) == []
 
 
 SHEET = ["red apple", "red pear", "red red car", "blue car"]
