@@ -16,7 +16,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from indexer import fingerprint, manifest
-from indexer.corpus import Corpus, Row, read_corpus
+from indexer.corpus import Corpus, read_corpus
 from indexer.database import FILE as DATABASE
 from indexer.database import Database
 from indexer.encoders import Encoder, check_spec, open_encoder, prepare_encoder
@@ -31,6 +31,7 @@ from indexer.manifest import Manifest
 from indexer.progress import Progress, silent
 from indexer.publish import PROBE, publish, readable, sizes
 from indexer.retrieve import Retrieval
+from indexer.row import Row
 from indexer.stores import check_store
 from indexer.words import has_hangul
 

@@ -6,8 +6,9 @@ from unicodedata import east_asian_width
 
 from indexer.cells import normalise
 from indexer.confusable import near_pairs
-from indexer.corpus import Corpus, Row
+from indexer.corpus import Corpus
 from indexer.finding import Finding, Language
+from indexer.row import Row
 from indexer.symptoms import CELL, broken_url, other_script, placeholder, unfinished
 
 LONG = 500  # characters of a question

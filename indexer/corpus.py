@@ -3,26 +3,13 @@
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from indexer.cells import normalise
 from indexer.columns import read_header
 from indexer.drafts import SHORT, Draft, digest_of, read_drafts
 from indexer.finding import Finding
+from indexer.row import Row
 from indexer.sheet import read_table
-
-__all__ = ["Corpus", "Row", "normalise", "read_corpus"]
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the sheet: one wording of one entry."""
-
-    id: str
-    entry: str
-    question: str
-    answer: str
-    extra: Mapping[str, str] = field(default_factory=dict)  # category, lang, url and every other column
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import sqlite_utils
 
-from indexer.corpus import Row, normalise
+from indexer.cells import normalise
 from indexer.errors import UserError
 from indexer.fingerprint import of_text
+from indexer.row import Row
 from indexer.vectors import Vectors
 
 FILE = "truth.db"
@@ -46,18 +46,18 @@ class Database:
             self._create()
 
     @cached_property
-    def db(self) -> sqlite_utils.Database:
+    def db(self) -> sqlite3.Connection:
         """The connection."""
         uri = f"{self.path.resolve().as_uri()}?mode={'ro' if self.readonly else 'rwc'}"
         connection = sqlite3.connect(uri, uri=True, check_same_thread=False, timeout=30)
         connection.execute("PRAGMA busy_timeout = 30000")
-        return sqlite_utils.Database(connection)
+        return connection
 
     def close(self) -> None:
         """Close the connection; the next use opens another."""
         with self._reading:
             if "db" in self.__dict__:
-                self.__dict__.pop("db").conn.close()
+                self.__dict__.pop("db").close()
 
     def generations(self) -> list[int]:
         """List the generations that are whole."""
@@ -66,10 +66,10 @@ class Database:
     def add_generation(self, rows: Sequence[Row]) -> int:
         """Write the rows of a new generation in one transaction; give its number."""
         number: int = self.db.execute("SELECT coalesce(max(number), 0) + 1 FROM generations").fetchone()[0]
-        with self.db.conn:
-            self.db.table("generations").insert({"number": number, "rows": len(rows)})
+        with self.db:
+            self.db.execute("INSERT INTO generations (number, rows) VALUES (?, ?)", [number, len(rows)])
             marks = ",".join("?" * len(COLUMNS))
-            self.db.conn.executemany(f"INSERT INTO rows ({','.join(COLUMNS)}) VALUES ({marks})", _records(rows, number))
+            self.db.executemany(f"INSERT INTO rows ({','.join(COLUMNS)}) VALUES ({marks})", _records(rows, number))
         return number
 
     def rows(self, generation: int, positions: Sequence[int] | None = None) -> list[Row]:
@@ -97,8 +97,8 @@ class Database:
     def add_vectors(self, fingerprint: str, hashes: Sequence[str], vectors: Vectors) -> None:
         """Keep vectors; committed at once, so that a build that was killed goes on from here."""
         blobs = (row.tobytes() for row in np.ascontiguousarray(vectors, dtype="<f4"))
-        with self.db.conn:
-            self.db.conn.executemany(
+        with self.db:
+            self.db.executemany(
                 "INSERT OR REPLACE INTO vectors (fingerprint, hash, vector) VALUES (?, ?, ?)",
                 ((fingerprint, name, blob) for name, blob in zip(hashes, blobs, strict=True)),
             )
@@ -121,7 +121,7 @@ class Database:
 
     def forget(self, keep: Sequence[int], fingerprints: Sequence[str]) -> None:
         """Drop the generations that are not kept, and the vectors that no kept row or encoder refers to."""
-        with self.db.conn:
+        with self.db:
             marks = ",".join("?" * len(keep))
             self.db.execute(f"DELETE FROM rows WHERE generation NOT IN ({marks})", list(keep))
             self.db.execute(f"DELETE FROM generations WHERE number NOT IN ({marks})", list(keep))
@@ -135,8 +135,10 @@ class Database:
             return list(self.db.execute(query, list(values)))
 
     def _create(self) -> None:
-        self.db.conn.execute("PRAGMA journal_mode = WAL")
-        tables = self.db
+        from sqlite_utils import Database as Tables  # late: who only reads the rows makes no tables
+
+        self.db.execute("PRAGMA journal_mode = WAL")
+        tables = Tables(self.db)
         tables.table("generations").create({"number": int, "rows": int}, pk="number", if_not_exists=True)
         if "rows" in tables.table_names() and tables.table("rows").columns_dict.keys() != COLUMNS.keys():
             # Of another version, whose manifest this one refuses: the sheet gives the rows again, vectors stay.

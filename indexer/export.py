@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from filelock import FileLock
 
 from indexer import fingerprint, graph
 from indexer.errors import UserError
@@ -53,6 +52,8 @@ def provide(
             return provide(name, "8bit", write, folder)
         except UnfaithfulError:
             return provide(name, "fp32", write, folder)
+    from filelock import FileLock  # late: who answers exports nothing
+
     try:
         CACHE.mkdir(parents=True, exist_ok=True)
         cached = CACHE / f"{name}-{precision}-{FORM}"

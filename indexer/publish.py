@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from indexer import fingerprint
-from indexer.corpus import Row
 from indexer.database import Database
 from indexer.encoders import Encoder, reads_hangul
 from indexer.index import ANSWERS, ENTRIES, LEXICAL, QUESTIONS, VECTORS, encoder_folder, generation_folder, remove
 from indexer.lexical import build_lexical
 from indexer.manifest import Manifest
+from indexer.row import Row
 from indexer.stores import build_store
 from indexer.words import has_hangul
 

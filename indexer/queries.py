@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from indexer.corpus import Row
 from indexer.errors import UserError
+from indexer.row import Row
 
 
 @dataclass(frozen=True, slots=True)

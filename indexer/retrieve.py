@@ -17,8 +17,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.corpus import Row
 from indexer.lexical import Evidence, Lexical
+from indexer.row import Row
 from indexer.stores import VectorStore
 from indexer.vectors import Positions, Vectors
 

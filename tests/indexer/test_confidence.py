@@ -5,8 +5,8 @@ import pytest
 
 from indexer import confidence
 from indexer.confidence import Model, features, judge, lead
-from indexer.corpus import Row
 from indexer.retrieve import Candidate, Ranked
+from indexer.row import Row
 from indexer.topic import all_runs, elsewhere, known_share, named_elsewhere, runs
 
 LN = math.log

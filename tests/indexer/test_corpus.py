@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.corpus import Corpus, Row, normalise, read_corpus
+from indexer.cells import normalise
+from indexer.corpus import Corpus, read_corpus
 from indexer.errors import UserError
 from indexer.finding import KINDS, Finding
+from indexer.row import Row
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ import pytest
 
 from indexer.build import build_index
 from indexer.confidence import Judgement
-from indexer.corpus import Row
 from indexer.errors import UserError
 from indexer.evaluate import Result, by_field, figures, run_queries, write_run
 from indexer.index import Index
 from indexer.queries import Query
 from indexer.retrieve import Candidate, Ranked
+from indexer.row import Row
 
 
 def result(name, relevant, found, decision="answer", **fields):

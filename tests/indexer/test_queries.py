@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from indexer.corpus import Row
 from indexer.errors import UserError
 from indexer.queries import of_rows, read_queries, write_queries
+from indexer.row import Row
 
 
 def write(path, text):

@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from indexer.corpus import Row
 from indexer.lexical import build_lexical, load_lexical
 from indexer.retrieve import Candidate, Legs, Ranked, rank
+from indexer.row import Row
 from indexer.stores import build_store, open_store
 from indexer.vectors import unit
 
