@@ -118,7 +118,7 @@ class Bot:
 def answer_from(index: Index, message: str) -> Answer:
     """Answer a message from one generation."""
     (found,) = index.search([message], SHOWN)
-    return compose(message, found, judge(message, found), index)
+    return compose(message, found, judge(message, found, index.calibration), index)
 
 
 def compose(message: str, found: Sequence[Candidate], judgement: Judgement, index: Index) -> Answer:
@@ -134,7 +134,13 @@ def compose(message: str, found: Sequence[Candidate], judgement: Judgement, inde
         sources=[_source(candidate) for candidate in given],
         trace={
             "rule": judgement.rule,
+            "right": round(judgement.probability, 4),
             "on_topic": round(judgement.on_topic, 4),
+            "answer_from": index.calibration.answer,
+            "refuse_below": index.calibration.refuse,
+            "risk": index.calibration.risk,
+            "promised": index.calibration.promised,
+            "stale": index.stale,
             "legs": found[0].ranked.legs if found else "",
             "margin": round(_margin(found), 4),
             "lang": language,

@@ -7,13 +7,11 @@ last. Whoever kills a build at any moment leaves the old index, and the vectors 
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from indexer import fingerprint, manifest
 from indexer.corpus import Corpus, read_corpus
@@ -29,13 +27,13 @@ from indexer.index import (
 )
 from indexer.manifest import Manifest
 from indexer.progress import Progress, silent
-from indexer.publish import PROBE, publish, readable, sizes
+from indexer.publish import LOCK, PROBE, elsewhere, only_builder, readable, sizes, write_generation
+from indexer.recalibrate import calibrated
 from indexer.retrieve import Retrieval
 from indexer.row import Row
 from indexer.stores import check_store
 from indexer.words import has_hangul
 
-LOCK = ".lock"
 SHARE = 512  # texts encoded between two commits
 
 
@@ -69,7 +67,7 @@ def build_index(
         raise UserError(f"{sheet} has no usable row. Type: indexer check {sheet}")
     out = Path(out)
     _writable(out)
-    with _only_builder(out):
+    with only_builder(out):
         for left in (out / "generations").glob("*.partial"):  # of a build that was killed
             remove(left)
         old = _old(out)
@@ -83,7 +81,11 @@ def build_index(
             encoded = _encode(database, opened, wanted, corpus.rows, progress)
             progress("Writing the index")
             generation = database.add_generation(corpus.rows)
-            facts = publish(out, database, opened, replace(wanted, generation=generation), corpus.rows)
+            wanted = replace(wanted, generation=generation)
+            facts, made = write_generation(out, database, opened, wanted, corpus.rows)
+            progress("Calibrating")
+            facts = calibrated(out, database, opened, facts, made, corpus.rows, old)
+            facts.write(out)
             _prune(out, database, [facts] + ([old] if old else []))
     return Built(facts, corpus, encoded, True, time.monotonic() - started)
 
@@ -91,7 +93,7 @@ def build_index(
 def repair(folder: Path) -> Manifest:
     """Make the caches of a published generation again from the database."""
     facts = manifest.read(folder)
-    with _only_builder(folder), closing(Database(folder / DATABASE, readonly=False)) as database:
+    with only_builder(folder), closing(Database(folder / DATABASE, readonly=False)) as database:
         rows = database.rows(facts.generation)
         if len(rows) != facts.rows:
             raise UserError(f"{folder}: the database is damaged too. Type: indexer build {facts.sheet} --out {folder}")
@@ -101,13 +103,16 @@ def repair(folder: Path) -> Manifest:
             )
         encoder = open_encoder(facts.encoder, encoder_folder(folder, facts.fingerprint))
         _encode(database, encoder, facts, rows, silent)
-        return publish(folder, database, encoder, facts, rows)
+        facts, _ = write_generation(folder, database, encoder, facts, rows)
+        facts.write(folder)
+        return facts
 
 
 def _encode(database: Database, encoder: Encoder, facts: Manifest, rows: Sequence[Row], progress: Progress) -> int:
     """Encode the questions and answers that have no vector yet; give how many."""
     known = database.known_vectors(facts.fingerprint)
     texts = dict.fromkeys(text for row in rows for text in (row.question, readable(row.answer, facts.encoder)))
+    texts.update(dict.fromkeys(elsewhere(facts.encoder)))
     new = {name: text for text in texts if (name := fingerprint.of_text(text)) not in known}
     names = sorted(new, key=lambda name: len(new[name]))  # texts of one length share a batch
     for start in range(0, len(names), SHARE):
@@ -205,20 +210,6 @@ def _writable(out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{out} cannot be written to ({error.strerror}). Name another folder with --out.") from error
-
-
-@contextmanager
-def _only_builder(out: Path) -> Iterator[None]:
-    """Let one build at a time write into a folder; the lock goes with the process that holds it."""
-    lock = FileLock(out / LOCK, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise UserError(f"another build is writing {out}. Wait for it, or name another --out.") from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _open_truth(out: Path) -> Database:

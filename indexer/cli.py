@@ -6,17 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from indexer.command import Commands, Progress, echo_json
+from indexer import measuring
+from indexer.command import FOLDER, INDEX, JSON, Commands, Progress, echo_json, open_index
 from indexer.errors import UserError
-from indexer.shown import line, sentence, summary, table
+from indexer.shown import line, sentence, summary
 
 if TYPE_CHECKING:
-    from indexer.index import Index
     from indexer.retrieve import Retrieval
 
-FOLDER = click.Path(path_type=Path)
-INDEX = click.option("--index", type=FOLDER, default="data/index", show_default=True, help="Folder of the index.")
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 COLUMN = click.option(
     "--column", "columns", multiple=True, metavar="NAME=HEADER",
     help="Which header of the sheet holds question, answer, id, entry, category, lang or url.",
@@ -28,6 +25,10 @@ SHOWN = 10  # bad rows named by build; check names them all
 @click.version_option(package_name="mundap")
 def main() -> None:
     """Turn a sheet of questions and answers into an index that finds the answer to a message."""
+
+
+for measure in measuring.COMMANDS:
+    main.add_command(measure)
 
 
 @main.command()
@@ -107,7 +108,7 @@ def search(query: str, index: Path, k: int, as_json: bool) -> None:
     Example:
       indexer search "how do I get a refund?" -k 3
     """
-    opened = _open(index)
+    opened = open_index(index)
     (found,) = opened.search([query], k)
     if as_json:
         candidates = [candidate.to_dict() for candidate in found]
@@ -117,52 +118,6 @@ def search(query: str, index: Path, k: int, as_json: bool) -> None:
         click.echo("Nothing in the sheet is near to that.")
     for rank, candidate in enumerate(found, 1):
         click.echo(line(rank, candidate))
-
-
-@main.command()
-@click.option("--index", "indexes", default="data/index", show_default=True, help="Folder, or several with commas.")
-@click.option("--queries", required=True, type=FOLDER, help="CSV (id,text), a pack's JSONL, or a BEIR folder.")
-@click.option("--qrels", type=FOLDER, help="CSV (query,document,relevance) or TREC.")
-@click.option("--split", help="Only queries whose column split has this value, such as dev or test.")
-@click.option("--by", help="Figures apart for each value of a column, such as lang or kind.")
-@click.option("--run", "run_file", type=FOLDER, help="Write the ranking as a TREC run.")
-@JSON
-def evaluate(
-    indexes: str, queries: Path, qrels: Path | None, split: str | None, by: str | None, run_file: Path | None,
-    as_json: bool,
-) -> None:  # fmt: skip
-    r"""Measure an index with judged queries. Figures are fractions of 1.
-
-    \b
-    Example:
-      indexer evaluate --queries data/queries.csv --qrels data/qrels.csv --split test --by lang
-    """
-    from indexer import evaluate as evaluation
-    from indexer.queries import read_queries
-
-    judged = read_queries(queries, qrels)
-    if split:
-        judged = [query for query in judged if query.fields.get("split") == split] or _no_split(split, queries)
-    measured = []
-    for folder in indexes.split(","):
-        opened = _open(Path(folder.strip()))
-        with Progress() as progress:
-            results = evaluation.run_queries(opened, judged, progress)
-        found: dict[str, Any] = {"index": folder, **evaluation.figures(results)}
-        if by:
-            found["by"] = {by: evaluation.by_field(results, by)}
-        measured.append(found)
-        if run_file:
-            name = (
-                run_file
-                if len(measured) == 1
-                else run_file.with_name(f"{run_file.stem}-{len(measured)}{run_file.suffix}")
-            )
-            evaluation.write_run(results, name, opened.facts.encoder)
-    if as_json:
-        echo_json(measured if "," in indexes else measured[0])
-    else:
-        click.echo(table(measured, by))
 
 
 @main.command()
@@ -195,7 +150,7 @@ def info(index: Path, as_json: bool) -> None:
     Example:
       indexer info --index data/index
     """
-    facts = _open(index).describe()
+    facts = open_index(index).describe()
     if as_json:
         echo_json(facts)
         return
@@ -233,19 +188,9 @@ def verify(index: Path, repair: bool, as_json: bool) -> None:
         raise SystemExit(1)
 
 
-def _open(folder: Path) -> "Index":
-    from indexer.index import Index
-
-    return Index.open(folder)
-
-
 def _columns(pairs: Sequence[str]) -> dict[str, str]:
     columns = dict(pair.partition("=")[::2] for pair in pairs)
     for name, header in columns.items():
         if not header:
             raise UserError(f"--column {name}: write it as --column question=HEADER.")
     return columns
-
-
-def _no_split(split: str, path: Path) -> Any:
-    raise UserError(f"{path} has no query whose column split is {split!r}.")

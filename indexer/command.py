@@ -2,15 +2,28 @@
 
 import json
 import sys
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from indexer.errors import UserError
 
+if TYPE_CHECKING:
+    from indexer.index import Index
+
+FOLDER = click.Path(path_type=Path)
+INDEX = click.option("--index", type=FOLDER, default="data/index", show_default=True, help="Folder of the index.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
 
 class Commands(click.Group):
     """A group whose commands show a UserError as one line and never a traceback."""
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """Add a command; the mark before an example in its raw docstring becomes the one that click knows."""
+        cmd.help = (cmd.help or "").replace("\\b\n", "\b\n")
+        super().add_command(cmd, name)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; exit with 2 where the person has something to mend."""
@@ -27,6 +40,13 @@ class Commands(click.Group):
             what = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
             click.echo(f"Error: unexpected {what}. Please report this with the command that you typed.", err=True)
         return ctx.exit(2)
+
+
+def open_index(folder: Path) -> "Index":
+    """Open an index; what it needs is imported only now."""
+    from indexer.index import Index
+
+    return Index.open(folder)
 
 
 def echo_json(value: Any) -> None:

@@ -1,20 +1,36 @@
 """Confidence: how likely the first candidate is right, how likely the message is on topic, and what to do.
 
-Two logistic models a leg over a few measures, fitted on the dev messages of data/queries.csv by
-benchmarks/fit_confidence.py. The thresholds hold for that sheet: on another, the order of the probabilities holds,
-not their size.
+Two logistic models a leg over a few measures. Scores are measured in the sheet's own unit: how far above what
+messages about other things get there, so that one model fits many sheets (`BASE`, from benchmarks/fit_confidence.py).
+`indexer.calibrate` adapts it to a sheet, and sets the thresholds for the risk that its owner states.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
-from indexer.retrieve import Candidate
+from indexer.retrieve import Candidate, Ranked
 from indexer.words import words
 
 Decision = Literal["answer", "choose", "abstain"]
 Rule = Literal["same-question", "same-question-twice", "nothing-shared", "off-topic", "unsure", "close", "sure"]
+CLOSE = 0.02  # the lead of the first below which the best two are shown, however good they are
+
+# What each model looks at. Scores are put in the sheet's unit; the others are shares and counts as they are.
+SCORES = ("rank", "near", "contrast", "answer", "coverage", "known")
+RIGHT: Mapping[str, tuple[str, ...]] = {
+    "dense": ("rank", "lead", "near", "crowd", "contrast", "foreign", "known", "length"),
+    "lexical": ("rank", "lead", "crowd", "known", "foreign", "overlap", "coverage", "length"),
+    "dense+lexical": (
+        "rank", "lead", "near", "crowd", "contrast", "foreign", "coverage", "answer", "known", "length",
+    ),
+}  # fmt: skip
+ON_TOPIC: Mapping[str, tuple[str, ...]] = {
+    "dense": ("rank", "near", "contrast", "foreign"),
+    "lexical": ("rank", "near", "crowd", "known", "foreign"),
+    "dense+lexical": ("rank", "near", "contrast", "foreign"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,24 +45,43 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Logistic models over the features of one leg, constant first, and their thresholds."""
+    """Two logistic models over the measures of a leg: the constant, then a weight for each."""
 
-    right: tuple[float, ...]
-    on_topic: tuple[float, ...]
+    right: Sequence[float]
+    on_topic: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """The models and thresholds of an index, and what is known of the risk that they keep."""
+
+    models: Mapping[str, Model]  # by leg
     refuse: float  # probability of being on topic below which nothing is given
     answer: float  # probability of being right from which the first candidate is given
+    risk: float  # the share of given answers that may be wrong
+    promised: bool  # the bound is within that risk; otherwise the thresholds are an estimate from the sheet
+    judged: int = 0  # messages with a judgement that it was fitted on, those equal to a stored question aside
+    answered: int = 0  # of these, answered by models that had not seen them
+    wrong: int = 0  # of those answers
+    bound: float = 1.0  # upper bound of the risk, at 90 % confidence
+    coverage: float = 0.0  # share of the judged on-topic messages that were answered
+    missing: int = 0  # judged messages that a promise still lacks, about
+    fingerprint: str = ""  # of the encoder
+    retrieval: str = ""
+    corpus: str = ""  # hash of the rows
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the form that the manifest keeps."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, facts: Mapping[str, Any]) -> "Calibration":
+        """Read that form."""
+        models = {leg: Model(**model) for leg, model in facts["models"].items()}
+        return cls(**{**facts, "models": models})
 
 
-CLOSE = 0.02  # the lead of the first below which the best two are shown, however good they are
-# Printed by benchmarks/fit_confidence.py.
-MODELS: dict[str, Model] = {
-    "dense": Model((-3.08, 3.33, 7.95, -2.35), (-2.14, 7.03, 2.08, -3.01), 0.70, 0.50),
-    "lexical": Model((-4.68, 0.22, 5.82, -2.87, 4.23, 0.39), (-4.05, -0.06, 1.91, -3.49, 5.7, 1.09), 0.72, 0.60),
-    "dense+lexical": Model((-3.18, 3.1, 7.5, -2.26), (-2.14, 5.04, 3.77, -2.86), 0.69, 0.54),
-}
-
-
-def judge(text: str, candidates: Sequence[Candidate]) -> Judgement:
+def judge(text: str, candidates: Sequence[Candidate], calibration: Calibration) -> Judgement:
     """Judge the candidates of a message, best first."""
     if not candidates:
         return Judgement(0.0, 0.0, "abstain", "nothing-shared")
@@ -55,44 +90,54 @@ def judge(text: str, candidates: Sequence[Candidate]) -> Judgement:
         return Judgement(1.0, 1.0, "answer", "same-question")
     if twins:
         return Judgement(1 / twins, 1.0, "choose", "same-question-twice")
-    model = MODELS[candidates[0].ranked.legs]
-    found = features(text, candidates)
-    on_topic = _logistic(model.on_topic, found)
-    right = min(_logistic(model.right, found), on_topic)  # a right answer is on topic
-    return Judgement(right, on_topic, *_decide(model, right, on_topic, lead(candidates)))
+    ranked = [candidate.ranked for candidate in candidates]
+    right, on_topic = probabilities(text, ranked, calibration.models[ranked[0].legs])
+    return Judgement(right, on_topic, *_decide(calibration, right, on_topic, lead(ranked)))
 
 
-def features(text: str, candidates: Sequence[Candidate]) -> list[float]:
-    """Measure the first's score and lead and whether the message names something from elsewhere.
-
-    Where words alone rank, what the sheet knows of the message and its length say more than their score.
-    """
-    first = candidates[0].ranked
-    found = [first.rank_score, lead(candidates), float(first.foreign)]
-    if first.legs == "lexical":
-        found += [first.known, math.log1p(len(words(text)))]
-    return found
+def probabilities(text: str, ranked: Sequence[Ranked], model: Model) -> tuple[float, float]:
+    """Give the probabilities that the first is right and that the message is on topic."""
+    leg, found = ranked[0].legs, measures(text, ranked)
+    on_topic = logistic(model.on_topic, [found[name] for name in ON_TOPIC[leg]])
+    right = logistic(model.right, [found[name] for name in RIGHT[leg]])
+    return min(right, on_topic), on_topic  # a right answer is on topic
 
 
-def lead(candidates: Sequence[Candidate]) -> float:
+def measures(text: str, ranked: Sequence[Ranked]) -> dict[str, float]:
+    """Measure the candidates of a message, best first."""
+    first, signs = ranked[0], ranked[0].signs
+    return {
+        "rank": first.rank_score,
+        "lead": lead(ranked),
+        "near": signs.near,
+        "crowd": signs.crowd,
+        "contrast": max(item.score for item in ranked) - signs.elsewhere,
+        "answer": first.answer,
+        "coverage": first.coverage,
+        "overlap": first.overlap,
+        "known": signs.known,
+        "foreign": float(signs.foreign),
+        "length": math.log1p(len(words(text))),
+    }
+
+
+def lead(ranked: Sequence[Ranked]) -> float:
     """Give the first candidate's lead over the second as a share of its score, 0 to 1; 1 without a second."""
-    first, second = (
-        candidates[0].ranked.rank_score,
-        candidates[1].ranked.rank_score if len(candidates) > 1 else 0.0,
-    )
+    first, second = ranked[0].rank_score, ranked[1].rank_score if len(ranked) > 1 else 0.0
     return min(1.0, (first - second) / first) if first > 0 else 0.0
 
 
-def _decide(model: Model, right: float, on_topic: float, ahead: float) -> tuple[Decision, Rule]:
-    if on_topic < model.refuse:
+def logistic(weights: Sequence[float], found: Sequence[float]) -> float:
+    """Give the probability of a logistic model, constant first."""
+    total = weights[0] + sum(weight * value for weight, value in zip(weights[1:], found, strict=True))
+    return 1 / (1 + math.exp(-max(-30.0, min(30.0, total))))
+
+
+def _decide(calibration: Calibration, right: float, on_topic: float, ahead: float) -> tuple[Decision, Rule]:
+    if on_topic < calibration.refuse:
         return "abstain", "off-topic"
-    if right < model.answer:
+    if right < calibration.answer:
         return "choose", "unsure"
     if ahead < CLOSE:
         return "choose", "close"
     return "answer", "sure"
-
-
-def _logistic(weights: Sequence[float], found: Sequence[float]) -> float:
-    total = weights[0] + sum(weight * value for weight, value in zip(weights[1:], found, strict=True))
-    return 1 / (1 + math.exp(-max(-30.0, min(30.0, total))))

@@ -16,7 +16,9 @@ import numpy as np
 from indexer.cells import normalise
 from indexer.errors import UserError
 from indexer.fingerprint import of_text
+from indexer.queries import Query
 from indexer.row import Row
+from indexer.topic import off_topic
 from indexer.vectors import Vectors
 
 FILE = "truth.db"
@@ -119,6 +121,31 @@ class Database:
             raise UserError(f"{self.path}: {missing} vectors are missing. Type: indexer build SHEET")
         return found
 
+    def keep_calibrated(self, rows: Sequence[Row]) -> None:
+        """Remember the rows that a calibration was fitted on."""
+        with self.db:
+            self.db.execute("DELETE FROM calibrated")
+            names = {(_content(row),) for row in rows}
+            self.db.executemany("INSERT INTO calibrated (hash) VALUES (?)", sorted(names))
+
+    def changed_since(self, rows: Sequence[Row]) -> float:
+        """Give the share of rows that were added, removed or changed since those of the calibration."""
+        then = {record[0] for record in self._read("SELECT hash FROM calibrated")}
+        now = {_content(row) for row in rows}
+        return max(len(now - then), len(then - now)) / max(1, len(now))
+
+    def keep_judged(self, queries: Sequence[Query]) -> None:
+        """Remember judged queries, in place of those before: a later calibration is fitted on them again."""
+        with self.db:
+            self.db.execute("DELETE FROM judged")
+            records = ((q.id, q.text, json.dumps(dict(q.relevance)), int(q.by_entry)) for q in queries)
+            self.db.executemany("INSERT INTO judged (id, text, relevance, by_entry) VALUES (?, ?, ?, ?)", records)
+
+    def judged(self) -> list[Query]:
+        """Read the judged queries."""
+        query = "SELECT id, text, relevance, by_entry FROM judged ORDER BY rowid"
+        return [Query(str(a), str(b), json.loads(c), bool(d)) for a, b, c, d in self._read(query)]
+
     def forget(self, keep: Sequence[int], fingerprints: Sequence[str]) -> None:
         """Drop the generations that are not kept, and the vectors that no kept row or encoder refers to."""
         with self.db:
@@ -127,8 +154,11 @@ class Database:
             self.db.execute(f"DELETE FROM generations WHERE number NOT IN ({marks})", list(keep))
             marks = ",".join("?" * len(fingerprints))
             self.db.execute(f"DELETE FROM vectors WHERE fingerprint NOT IN ({marks})", list(fingerprints))
-            referred = "SELECT question_hash FROM rows UNION SELECT answer_hash FROM rows UNION SELECT ?"
-            self.db.execute(f"DELETE FROM vectors WHERE hash NOT IN ({referred})", [of_text("")])
+            built_in = ["", *off_topic()]  # an answer that cannot be read; the messages about other things
+            referred = "SELECT question_hash FROM rows UNION SELECT answer_hash FROM rows"
+            marks = ",".join("?" * len(built_in))
+            unused = f"hash NOT IN ({referred}) AND hash NOT IN ({marks})"
+            self.db.execute(f"DELETE FROM vectors WHERE {unused}", [of_text(text) for text in built_in])
 
     def _read(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         with self._reading:
@@ -143,6 +173,9 @@ class Database:
         if "rows" in tables.table_names() and tables.table("rows").columns_dict.keys() != COLUMNS.keys():
             # Of another version, whose manifest this one refuses: the sheet gives the rows again, vectors stay.
             tables.table("rows").drop()
+        tables.table("calibrated").create({"hash": str}, pk="hash", if_not_exists=True)
+        judged = {"id": str, "text": str, "relevance": str, "by_entry": int}
+        tables.table("judged").create(judged, if_not_exists=True)
         if "rows" not in tables.table_names():
             tables.table("rows").create(COLUMNS, pk=("generation", "position"))
             tables.table("rows").create_index(["generation", "normal"])
@@ -156,6 +189,10 @@ def _records(rows: Sequence[Row], generation: int) -> Iterator[tuple[object, ...
         extra = json.dumps(dict(row.extra), ensure_ascii=False)
         hashes = of_text(row.question), of_text(row.answer)
         yield generation, position, row.id, row.entry, row.question, row.answer, extra, normalise(row.question), *hashes
+
+
+def _content(row: Row) -> str:
+    return of_text(json.dumps([row.entry, row.question, row.answer], ensure_ascii=False))
 
 
 def _row(record: tuple[object, ...]) -> Row:

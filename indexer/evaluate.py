@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from indexer.confidence import Judgement, judge
 from indexer.errors import UserError
 from indexer.index import Index
@@ -48,21 +51,24 @@ def run_queries(index: Index, queries: Sequence[Query], progress: Progress = sil
             relevant = {
                 name if query.by_entry else entry_of.get(name, name): value for name, value in query.relevance.items()
             }
-            results.append(Result(query, relevant, found, judge(query.text, found)))
+            results.append(Result(query, relevant, found, judge(query.text, found, index.calibration)))
     progress(f"Searching {index.folder}", len(queries), len(queries))
     return results
 
 
-def figures(results: Sequence[Result]) -> dict[str, float | int]:
+def figures(results: Sequence[Result]) -> dict[str, Any]:
     """Measure a run: fractions of 1, over the on-topic queries unless the name says otherwise."""
     on, off = [r for r in results if r.query.on_topic], [r for r in results if not r.query.on_topic]
-    found: dict[str, float | int] = {"queries": len(on), "off_topic": len(off)}
-    found.update(_ranking(on))
-    found.update(_decisions(on, off))
-    return found
+    return {
+        "queries": len(on),
+        "off_topic": len(off),
+        **_ranking(on),
+        **_decisions(on, off),
+        **_probabilities(on, off),
+    }
 
 
-def by_field(results: Sequence[Result], field: str) -> dict[str, dict[str, float | int]]:
+def by_field(results: Sequence[Result], field: str) -> dict[str, dict[str, Any]]:
     """Measure the run apart for each value of a column of the queries, such as lang."""
     values = sorted({result.query.fields.get(field, "") for result in results})
     if values == [""]:
@@ -99,20 +105,63 @@ def _ranking(on: Sequence[Result]) -> dict[str, float]:
     return {name: round(float(found[measure]), 4) for name, measure in measures.items()}
 
 
-def _decisions(on: Sequence[Result], off: Sequence[Result]) -> dict[str, float | int]:
+def _decisions(on: Sequence[Result], off: Sequence[Result]) -> dict[str, Any]:
+    """Measure what visitors get; an answer to an off-topic query is wrong."""
+    from indexer.significance import clopper_pearson
+
     given = [r for r in (*on, *off) if r.judgement.decision == "answer"]
     offered = [r for r in on if r.judgement.decision == "choose"]
-    right = sum(r.right(1) for r in given)
+    wrong = sum(not r.right(1) for r in given)
     refused = sum(r.judgement.decision == "abstain" for r in off)
     return {
         "answered": len(given),
         "coverage": _share(sum(r.judgement.decision == "answer" for r in on), len(on)),
         "served": _share(sum(r.judgement.decision != "abstain" for r in on), len(on)),
-        "risk": _share(len(given) - right, len(given)),
+        "risk": _share(wrong, len(given)),
+        "risk_interval": [round(bound, 4) for bound in clopper_pearson(wrong, len(given))],
         "off_topic_rejection": _share(refused, len(off)),
         "choose_rate": _share(len(offered), len(on)),
         "choice_recall": _share(sum(r.right(3) for r in offered), len(offered)),
     }
+
+
+def _probabilities(on: Sequence[Result], off: Sequence[Result]) -> dict[str, float | None]:
+    """Measure both probabilities; what needs off-topic queries, or others, is None without them."""
+    topics = [np.array([r.judgement.on_topic for r in part]) for part in (on, off)]
+    results = [*on, *off]
+    sure, right = (
+        np.array([r.judgement.probability for r in results]),
+        np.array([r.right(1) for r in results], dtype=np.float64),
+    )
+    both = bool(on and off)
+    return {
+        "auroc": round(auroc(*topics), 4) if both else None,
+        "fpr95": round(fpr95(*topics), 4) if both else None,
+        "ece": round(calibration_error(sure, right), 4) if results else None,
+    }
+
+
+def auroc(on: NDArray[np.float64], off: NDArray[np.float64]) -> float:
+    """Give the probability that an on-topic query scores above an off-topic one; equal scores count half."""
+    ranks = np.sort(off)
+    below, upto = np.searchsorted(ranks, on, "left"), np.searchsorted(ranks, on, "right")
+    return float((below + upto).mean() / 2 / len(off))
+
+
+def fpr95(on: NDArray[np.float64], off: NDArray[np.float64]) -> float:
+    """Give the share of off-topic queries that pass where 95 % of the on-topic ones do."""
+    threshold = np.sort(on)[int(0.05 * len(on))]
+    return float((off >= threshold).mean())
+
+
+def calibration_error(predicted: NDArray[np.float64], truth: NDArray[np.float64], bins: int = 10) -> float:
+    """Give the mean gap of predicted and observed shares over bins of equal width, weighted by their size.
+
+    Naeini, Cooper and Hauskrecht 2015 (doi:10.1609/aaai.v29i1.9602).
+    """
+    places = np.minimum((predicted * bins).astype(int), bins - 1)
+    gaps = np.bincount(places, weights=predicted - truth, minlength=bins)
+    return float(np.abs(gaps).sum() / len(predicted))
 
 
 def _share(part: int, whole: int) -> float:

@@ -11,26 +11,19 @@ from typing import Any
 import numpy as np
 
 from indexer import manifest
+from indexer.confidence import Calibration
 from indexer.database import FILE as DATABASE
 from indexer.database import Database
-from indexer.encoders import Encoder, open_encoder, reads_hangul
+from indexer.encoders import Encoder, open_encoder
 from indexer.errors import UserError
-from indexer.lexical import load_lexical
+from indexer.legs import Legs, open_legs
 from indexer.onnx import cores
-from indexer.retrieve import Candidate, Legs, Ranked, rank
-from indexer.stores import open_store
+from indexer.retrieve import Candidate, Ranked, Signs, rank, speaking
 from indexer.together import Together
 from indexer.vectors import Vectors
-from indexer.words import has_hangul
 
-ENTRIES, LEXICAL, QUESTIONS, ANSWERS, VECTORS = (
-    "entries.npy",
-    "lexical",
-    "questions",
-    "answers",
-    "vectors.npy",
-)
 EXACT_RANK = 9.0  # above any rank score: the message is the stored question
+HOME = Signs(near=1.0, crowd=1.0, known=1.0)  # of a message that is a stored question
 PROBE_TOLERANCE = 1e-3  # other processors round differently; other weights differ by far more
 
 
@@ -90,17 +83,21 @@ class Index:
     def legs(self) -> Legs:
         """What this generation is searched with, mapped from disk."""
         with self._naming_damage("a cache"):
-            entry_of = np.load(self.cache / ENTRIES, allow_pickle=False)
-            return Legs(
-                questions=open_store(self.facts.store, self.cache / QUESTIONS),
-                answers=open_store(self.facts.store, self.cache / ANSWERS),
-                # Plain views of the mapped files: a memmap object is made anew, slowly, at every slice.
-                question_vectors=np.asarray(np.load(self.cache / QUESTIONS / VECTORS, "r", allow_pickle=False)),
-                answer_vectors=np.asarray(np.load(self.cache / ANSWERS / VECTORS, "r", allow_pickle=False)),
-                lexical=load_lexical(self.cache / LEXICAL, entry_of),
-                entry_of=entry_of,
-                first_row=np.unique(entry_of, return_index=True)[1],
-            )
+            return open_legs(self.cache, self.facts.store)
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        """What its candidates are judged by."""
+        found = Calibration.from_dict(self.facts.calibration) if self.facts.calibration else None
+        if not found or (found.fingerprint, found.retrieval) != (self.facts.fingerprint, self.facts.retrieval):
+            what = "was made for another encoder or retrieval" if found else "is missing"
+            raise UserError(f"{self.folder}: its calibration {what}. Type: indexer calibrate --index {self.folder}")
+        return found
+
+    @property
+    def stale(self) -> bool:
+        """Whether rows have changed since the calibration, too few to fit it anew."""
+        return self.calibration.corpus != self.facts.corpus
 
     def faults(self) -> list[str]:
         """Name what is missing or of the wrong size, without reading it all."""
@@ -153,6 +150,9 @@ class Index:
             "dim": facts.dim,
             "store": facts.store,
             "retrieval": facts.retrieval,
+            "risk": self.calibration.risk,
+            "promised": self.calibration.promised,
+            "stale": self.stale,
             "bytes": disk,
             "versions": dict(facts.versions),
         }
@@ -163,9 +163,7 @@ class Index:
 
     def _search(self, text: str, vector: Vectors, k: int) -> list[Candidate]:
         facts = self.facts
-        readable = facts.retrieval != "hybrid" or reads_hangul(facts.encoder) or not has_hangul(text)
-        dense, words = facts.retrieval != "lexical" and readable, facts.retrieval != "dense"
-        ranked = rank(self.legs, text, vector, k, dense, words)
+        ranked = rank(self.legs, text, vector, k, *speaking(facts.retrieval, facts.encoder, text))
         same = self._same_question(text, vector)
         # A row that holds the message as it stands goes before all others, and stands for its entry.
         said = {int(self.legs.entry_of[position]) for position in same}
@@ -181,7 +179,7 @@ class Index:
             found.setdefault(int(self.legs.entry_of[position]), position)
         cosines = self.legs.question_vectors[list(found.values())] @ vector
         return {
-            position: Ranked(position, round(float(cosine), 6), EXACT_RANK, coverage=1.0, known=1.0, legs="exact")
+            position: Ranked(position, round(float(cosine), 6), EXACT_RANK, coverage=1.0, legs="exact", signs=HOME)
             for position, cosine in zip(found.values(), cosines, strict=True)
         }
 

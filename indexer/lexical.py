@@ -19,7 +19,7 @@ from indexer.words import is_syllable, terms
 
 QUESTIONS, ENTRIES, RUNS = "questions", "entries", "runs.npy"
 K1, B = 1.2, 0.75  # how soon a repeated term is enough; how much a long text is held against it
-TABLE = ("terms", "starts", "holders", "shares", "size")
+TABLE = ("terms", "starts", "holders", "shares", "weights", "size")
 # A visitor's words stand as often in the answer as in the stored question. Chosen on the dev messages of
 # data/queries.csv: R@1 of Korean .40 without the entries, .56 at 1, .62 at 2, .63 at 3.
 ENTRY_WEIGHT = 2.0
@@ -32,13 +32,14 @@ class Evidence:
     rows: NDArray[np.float32]  # (rows,) BM25 of the question and of its entry, per unit of the query's weight
     weights: Mapping[str, float]  # the query's terms, syllables aside, with their rarity
     columns: Sequence[slice]  # and where the entries that hold them stand
+    question_columns: Sequence[slice]  # of all terms, where the questions that hold them stand
 
 
 class Bm25:
     """BM25 over some texts, mapped from disk: of each term the texts that hold it, and what it adds to their score."""
 
     def __init__(self, folder: Path) -> None:
-        self.terms, self.starts, self.holders, self.shares, size = (
+        self.terms, self.starts, self.holders, self.shares, self.weights, size = (
             np.asarray(np.load(folder / f"{name}.npy", "r", allow_pickle=False)) for name in TABLE
         )
         self.size = int(size[0])
@@ -84,19 +85,29 @@ class Lexical:
         """Weigh a query's words against every row."""
         asked = terms(query)
         columns = self.entries.columns(asked)
-        scores = self.questions.scores(self.questions.columns(asked))
+        question_columns = self.questions.columns(asked)
+        scores = self.questions.scores(question_columns)
         scores += ENTRY_WEIGHT * self.entries.scores(columns)[self.entry_of]
         rarities = dict(zip(asked, zip(self.entries.rarities(columns), columns, strict=True), strict=True))
         scores /= sum(weight for weight, _ in rarities.values()) or 1.0
         said = {term: found for term, found in rarities.items() if not is_syllable(term)}
         weights = {term: weight for term, (weight, _) in said.items()}
-        return Evidence(scores, weights, [column for _, column in said.values()])
+        distinct = list(dict(zip(asked, question_columns, strict=True)).values())
+        return Evidence(scores, weights, [column for _, column in said.values()], distinct)
 
     def coverage(self, entries: NDArray[np.int32], evidence: Evidence) -> NDArray[np.float64]:
         """Give the share of the query's weight that each of some entries, (n,), holds, 0 to 1."""
         weights = np.array(list(evidence.weights.values()))
         held: NDArray[np.float64] = weights @ self.entries.hold(entries, evidence.columns)
         return held / (weights.sum() or 1.0)
+
+    def overlap(self, rows: NDArray[np.int64], evidence: Evidence) -> NDArray[np.float64]:
+        """Give the share of each stored question's weight that the query holds, (n,), 0 to 1."""
+        columns = evidence.question_columns
+        holders = self.questions.hold(rows.astype(np.int32), columns)
+        held: NDArray[np.float64] = np.array(self.questions.rarities(columns)) @ holders
+        shares: NDArray[np.float64] = held / np.maximum(self.questions.weights[rows], 1e-9)
+        return shares
 
     def known(self, query: str) -> float:
         """Give the share of the query's runs of letters that the sheet holds anywhere, 0 to 1."""
@@ -147,6 +158,7 @@ def _write(texts: list[list[str]], folder: Path) -> None:
         np.concatenate([[0], np.cumsum(held)]),
         holders.astype(np.int32),
         shares.astype(np.float32),
+        np.bincount(holders, weights=rarities[columns], minlength=len(texts)).astype(np.float32),
         np.array([len(texts)]),
     )
     folder.mkdir(parents=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from indexer.errors import UserError
 
-FILE, FORMAT = "manifest.json", 3
+FILE, FORMAT = "manifest.json", 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class Manifest:
     probe_vector: list[float]  # ... and its vector, which notices changed weights under an unchanged name
     files: Mapping[str, int]  # the caches of this generation and its encoder: path within the folder -> bytes
     digest: str  # of the caches' content; the encoder has its probe
+    calibration: Mapping[str, Any] = field(default_factory=dict)  # indexer.confidence.Calibration
     versions: Mapping[str, str] = field(default_factory=dict)
     format: int = FORMAT
 

@@ -1,47 +1,63 @@
-"""Publishing: a generation's caches beside the old ones, then the manifest that names them."""
+"""Publishing: a generation's caches beside the old ones; the manifest that names them is written last."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
 
 from indexer import fingerprint
 from indexer.database import Database
 from indexer.encoders import Encoder, reads_hangul
-from indexer.index import ANSWERS, ENTRIES, LEXICAL, QUESTIONS, VECTORS, encoder_folder, generation_folder, remove
-from indexer.lexical import build_lexical
+from indexer.errors import UserError
+from indexer.index import encoder_folder, generation_folder, remove
+from indexer.legs import first_rows, number_entries, write_legs
 from indexer.manifest import Manifest
 from indexer.row import Row
-from indexer.stores import build_store
+from indexer.topic import off_topic
+from indexer.vectors import Vectors
 from indexer.words import has_hangul
 
+Material = tuple[NDArray[np.int32], list[str], list[str], Vectors, Vectors, Vectors]
+LOCK = ".lock"
 PROBE = "How do I get a refund? 환불은 어떻게 받나요?"
 
 
-def publish(out: Path, database: Database, encoder: Encoder, facts: Manifest, rows: Sequence[Row]) -> Manifest:
-    """Write a generation's caches, then its manifest."""
+def write_generation(
+    out: Path, database: Database, encoder: Encoder, facts: Manifest, rows: Sequence[Row]
+) -> tuple[Manifest, Material]:
+    """Write a generation's caches; give its manifest, which publishes them once it is written, and what they hold."""
     final = generation_folder(out, facts.generation)
     partial = final.with_suffix(".partial")
     remove(partial)
-    numbers: dict[str, int] = {}
-    entry_of = np.array([numbers.setdefault(row.entry, len(numbers)) for row in rows], dtype=np.int32)
-    questions, answers = [row.question for row in rows], [row.answer for row in rows]
-    # An entry in two languages has two answers; its first stands for it in the answer leg.
-    firsts = [readable(answers[at], facts.encoder) for at in np.unique(entry_of, return_index=True)[1]]
-    for folder, texts in ((QUESTIONS, questions), (ANSWERS, firsts)):
-        (partial / folder).mkdir(parents=True)
-        vectors = database.vectors(facts.fingerprint, [fingerprint.of_text(text) for text in texts], encoder.dim)
-        np.save(partial / folder / VECTORS, vectors, allow_pickle=False)
-        build_store(facts.store, vectors, partial / folder)
-    build_lexical(questions, answers, entry_of, partial / LEXICAL)
-    np.save(partial / ENTRIES, entry_of, allow_pickle=False)
+    made = material(database, facts, encoder.dim, rows)
+    write_legs(partial, facts.store, *made)
     remove(final)
     partial.rename(final)
     probe = [round(float(x), 6) for x in encoder.encode([PROBE])[0]]
     facts = replace(facts, dim=encoder.dim, probe_vector=probe, files=_files(out, facts), digest=digest(final))
-    facts.write(out)
-    return facts
+    return facts, made
+
+
+def material(database: Database, facts: Manifest, dim: int, rows: Sequence[Row]) -> Material:
+    """Gather what the legs of some rows are made of; `write_legs` takes it as it is."""
+    entry_of = number_entries([row.entry for row in rows])
+    questions, answers = [row.question for row in rows], [row.answer for row in rows]
+    # An entry in two languages has two answers; its first stands for it in the answer leg.
+    firsts = [readable(answers[at], facts.encoder) for at in first_rows(entry_of)]
+
+    def vectors(texts: Sequence[str]) -> Vectors:
+        return database.vectors(facts.fingerprint, [fingerprint.of_text(text) for text in texts], dim)
+
+    return entry_of, questions, answers, vectors(questions), vectors(firsts), vectors(elsewhere(facts.encoder))
+
+
+def elsewhere(encoder: str) -> list[str]:
+    """List the built-in messages about other things that an encoder can read."""
+    return [text for text in off_topic() if readable(text, encoder)]
 
 
 def readable(answer: str, encoder: str) -> str:
@@ -67,3 +83,17 @@ def digest(folder: Path) -> str:
 def files(folder: Path) -> list[Path]:
     """List the files below a folder, in order."""
     return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+@contextmanager
+def only_builder(out: Path) -> Iterator[None]:
+    """Let one build at a time write into a folder; the lock goes with the process that holds it."""
+    lock = FileLock(out / LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise UserError(f"another build is writing {out}. Wait for it, or name another --out.") from error
+    try:
+        yield
+    finally:
+        lock.release()

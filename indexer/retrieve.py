@@ -17,28 +17,30 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.lexical import Evidence, Lexical
+from indexer.encoders import reads_hangul
+from indexer.legs import Legs
+from indexer.lexical import Evidence
 from indexer.row import Row
-from indexer.stores import VectorStore
 from indexer.vectors import Positions, Vectors
+from indexer.words import has_hangul
 
 Retrieval = Literal["dense", "lexical", "hybrid"]
 ANSWER_WEIGHT, WORDS_WEIGHT = 0.3, 0.1
+CROWD, NEAREST = 50, 5  # rows that are looked at around a message; of these, the nearest, for their mean
+WIDTH, WIDTH_OF_WORDS = 0.05, 0.5  # a difference of the cosine, or of the words' score, that matters
 POOL = 20  # entries that each leg brings, if its best rows hold as many
 MOST_WORDINGS = 16  # of an entry, that are asked for at first
 
 
 @dataclass(frozen=True, slots=True)
-class Legs:
-    """What a generation is searched with."""
+class Signs:
+    """What tells whether a message is at home in a sheet, beside its candidates."""
 
-    questions: VectorStore
-    answers: VectorStore
-    question_vectors: Vectors  # (rows, dim)
-    answer_vectors: Vectors  # (entries, dim)
-    lexical: Lexical
-    entry_of: NDArray[np.int32]  # (rows,)
-    first_row: NDArray[np.int64]  # (entries,)
+    near: float = 0.0  # mean score of the rows nearest to the message, by the leg that leads
+    crowd: float = 0.0  # share of the nearest rows that are of the first entry, nearer ones counting more
+    elsewhere: float = 0.0  # cosine with the nearest of the built-in messages about other things
+    known: float = 0.0  # share of the message's runs of letters that the sheet holds anywhere
+    foreign: bool = False  # the message names something from elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +53,9 @@ class Ranked:
     answer: float = 0.0  # cosine of the message and the answer
     words: float = 0.0
     coverage: float = 0.0  # share of the message's weight that the entry holds
-    known: float = 0.0  # share of the message's runs of letters that the sheet holds anywhere
-    foreign: bool = False  # the message names something from elsewhere
+    overlap: float = 0.0  # share of the stored question's weight that the message holds
     legs: str = ""  # which legs ranked it: "dense", "lexical" or "dense+lexical"
+    signs: Signs = Signs()  # of the message, the same for all its candidates
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,12 @@ class Candidate:
         }
 
 
+def speaking(retrieval: str, encoder: str, text: str) -> tuple[bool, bool]:
+    """Say which legs have a say on a message: the vectors, if the encoder (a spec) can read it, and the words."""
+    readable = retrieval != "hybrid" or reads_hangul(encoder) or not has_hangul(text)
+    return retrieval != "lexical" and readable, retrieval != "dense"
+
+
 def rank(legs: Legs, text: str, vector: Vectors, k: int, dense: bool, words: bool) -> list[Ranked]:
     """Rank the entries for a message (vector: (dim,)); `dense` and `words` say which legs have a say."""
     dense = dense and bool(vector.any())  # a text without known words is near to nothing
@@ -100,13 +108,46 @@ def rank(legs: Legs, text: str, vector: Vectors, k: int, dense: bool, words: boo
     if evidence:
         brought.append(_by_words(legs, evidence, k))
     ranked = _weigh(legs, np.unique(np.concatenate(brought)), vector, evidence, dense)[:k]
-    known, foreign = legs.lexical.known(text), legs.lexical.foreign(text)
     entries = legs.entry_of[[item.position for item in ranked]]
     coverage = legs.lexical.coverage(entries, evidence).tolist() if evidence else [0.0] * len(ranked)
+    signs = _signs(legs, text, vector, evidence, dense, entries)
+    rows = np.array([item.position for item in ranked], dtype=np.int64)
+    overlap = legs.lexical.overlap(rows, evidence).tolist() if evidence else coverage
     return [
-        replace(item, known=known, foreign=foreign, coverage=share)
-        for item, share in zip(ranked, coverage, strict=True)
+        replace(item, signs=signs, coverage=share, overlap=both)
+        for item, share, both in zip(ranked, coverage, overlap, strict=True)
     ]
+
+
+def _signs(
+    legs: Legs, text: str, vector: Vectors, evidence: Evidence | None, dense: bool, entries: NDArray[np.int32]
+) -> Signs:
+    """Look at the rows nearest to a message, and at what is near to it elsewhere."""
+    known, foreign = legs.lexical.known(text), legs.lexical.foreign(text)
+    near, rows = _nearest(legs, vector, evidence, dense)
+    if not len(rows):
+        return Signs(known=known, foreign=foreign)
+    # Equal to the first counts whole, a step of WIDTH further a third of that.
+    weights = np.exp((near - near[0]) / (WIDTH if dense else WIDTH_OF_WORDS))
+    crowd = float(weights[legs.entry_of[rows] == entries[0]].sum() / weights.sum())
+    elsewhere = float((legs.elsewhere @ vector).max(initial=0)) if dense else 0.0
+    return Signs(float(near[:NEAREST].mean()), crowd, elsewhere, known, foreign)
+
+
+def _nearest(
+    legs: Legs, vector: Vectors, evidence: Evidence | None, dense: bool
+) -> tuple[NDArray[np.float64], Positions]:
+    """Give the rows nearest to a message by the leg that leads, best first, and their scores."""
+    count = min(CROWD, len(legs.entry_of))
+    if dense:
+        scores, rows = (found[0] for found in legs.questions.search(vector[None], count))
+        return scores[rows >= 0].astype(np.float64), rows[rows >= 0]
+    if not evidence:
+        return np.zeros(0), np.zeros(0, dtype=np.int64)
+    rows = np.argpartition(-evidence.rows, count - 1)[:count]
+    rows = rows[evidence.rows[rows] > 0]
+    rows = rows[np.lexsort((rows, -evidence.rows[rows]))]
+    return evidence.rows[rows].astype(np.float64), rows
 
 
 def _by_question(legs: Legs, vector: Vectors, k: int) -> Positions:

@@ -18,7 +18,7 @@ from indexer.words import HANGUL, words
 OTHER = re.compile(r"[\W_]+")  # no letter, no digit
 SPAN = 5  # letters: a Korean syllable and a half to two
 PRIME = np.uint64(1099511628211)
-ELSEWHERE = Path(__file__).with_name("elsewhere.txt")
+ELSEWHERE, OFF_TOPIC = (Path(__file__).with_name(name) for name in ("elsewhere.txt", "offtopic.txt"))
 # Korean letters that sound alike are one letter: 결재 and 결제, 안되 and 안돼 are often mistyped.
 ALIKE = str.maketrans("ᅢᅤᅫᅰᄁᄄᄈᄊᄍ", "ᅦᅨᅬᅬᄀᄃᄇᄉᄌ")
 
@@ -71,3 +71,10 @@ def elsewhere() -> frozenset[str]:
     """Read the built-in words."""
     lines = ELSEWHERE.read_text(encoding="utf-8").splitlines()
     return frozenset(word for line in lines if not line.startswith("#") for word in line.split())
+
+
+@cache
+def off_topic() -> tuple[str, ...]:
+    """Read the built-in messages about other things, in both languages."""
+    lines = OFF_TOPIC.read_text(encoding="utf-8").splitlines()
+    return tuple(line for line in lines if line and not line.startswith("#"))

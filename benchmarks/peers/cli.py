@@ -95,7 +95,7 @@ def work(arguments: argparse.Namespace, command: str) -> Path:
     if arguments.fresh:
         for name in chosen(arguments):
             for index in folder.glob(f"{name.replace(' ', '_')}-*"):
-                shutil.rmtree(index)
+                shutil.rmtree(index) if index.is_dir() else index.unlink()
     return folder
 
 

@@ -33,11 +33,10 @@ def test_a_number_picks_what_was_offered(index, monkeypatch):
     from bot import answer as answers
     from indexer.confidence import Judgement, judge
 
-    monkeypatch.setattr(
-        answers,
-        "judge",
-        lambda text, found: judge(text, found) if found[0].exact else Judgement(0.4, 0.6, "choose", ""),
-    )
+    def unsure(text, found, known):
+        return judge(text, found, known) if found[0].exact else Judgement(0.4, 0.6, "choose", "unsure")
+
+    monkeypatch.setattr(answers, "judge", unsure)
     outcome = CliRunner().invoke(main, ["chat", "--index", index], input="password\n1\n\n")
     assert outcome.exit_code == 0
     assert "  1. reset password" in outcome.stdout

@@ -15,6 +15,8 @@ from indexer.build import build_index, repair
 from indexer.encoders import open_encoder
 from indexer.errors import UserError
 from indexer.index import Index, encoder_folder
+from indexer.publish import only_builder
+from indexer.topic import off_topic
 from indexer.verify import verify
 
 SPEC = "tfidf?dim=256"
@@ -69,7 +71,7 @@ def test_only_changed_texts_are_encoded(small, tmp_path, monkeypatch):
     )
     monkeypatch.setattr(building, "open_encoder", lambda spec, folder: Letters())
     make(small, tmp_path / "index")
-    assert len(set(seen)) == 6 + 4 + 1  # questions, answers, probe
+    assert len(set(seen)) == 6 + 4 + 1 + len(off_topic())  # questions, answers, probe, messages about other things
     seen.clear()
     small.write_text(small.read_text("utf-8").replace("reset password", "new password"), encoding="utf-8")
     built = make(small, tmp_path / "index")
@@ -161,7 +163,7 @@ def test_a_half_written_index_is_named(small, tmp_path):
         ("{", "cannot be read"),
         ("[]", "cannot be read"),
         ('{"format": 99}', "format 99"),
-        ('{"format": 3}', "not a manifest"),
+        ('{"format": 4}', "not a manifest"),
     ],
 )
 def test_a_foreign_manifest_is_named_and_a_build_replaces_it(small, tmp_path, content, message):
@@ -269,7 +271,7 @@ def test_a_folder_of_other_files_is_not_written_to(small, tmp_path):
 
 def test_two_builds_at_once_are_refused(small, tmp_path):
     (tmp_path / "index").mkdir()
-    with building._only_builder(tmp_path / "index"), pytest.raises(UserError, match="another build"):
+    with only_builder(tmp_path / "index"), pytest.raises(UserError, match="another build"):
         make(small, tmp_path / "index")
 
 

@@ -1,37 +1,62 @@
 import math
-from dataclasses import replace
+import re
 
 import pytest
 
-from indexer import confidence
-from indexer.confidence import Model, features, judge, lead
-from indexer.retrieve import Candidate, Ranked
+from indexer.cells import normalise
+from indexer.confidence import ON_TOPIC, RIGHT, Calibration, Model, judge, lead, measures
+from indexer.queries import read_queries
+from indexer.retrieve import Candidate, Ranked, Signs
 from indexer.row import Row
-from indexer.topic import all_runs, elsewhere, known_share, named_elsewhere, runs
+from indexer.topic import all_runs, elsewhere, known_share, named_elsewhere, off_topic, runs
 
 LN = math.log
-# Of the words alone: right = sigmoid(-1 + 2 score), on topic = sigmoid(-1 + 4 known - 2 foreign).
-PLAIN = Model((-1, 2, 0, 0, 0, 0), (-1, 0, 0, -2, 4, 0), refuse=0.5, answer=0.6)
 
 
-def found(*scores, exact=0, legs="lexical", **measured):
+def model(leg, right, on_topic):
+    """A model with these weights by name, all others 0."""
+
+    def weights(names, given):
+        return [given.get("constant", 0.0), *(given.get(name, 0.0) for name in names)]
+
+    return Model(weights(RIGHT[leg], right), weights(ON_TOPIC[leg], on_topic))
+
+
+# Of the words alone: right = sigmoid(-1 + 2 rank), on topic = sigmoid(-1 + 4 known - 2 foreign).
+PLAIN = Calibration(
+    models={"lexical": model("lexical", {"constant": -1, "rank": 2}, {"constant": -1, "known": 4, "foreign": -2})},
+    refuse=0.5,
+    answer=0.6,
+    risk=0.05,
+    promised=False,
+)
+
+
+def found(*scores, exact=0, legs="lexical", **signs):
     """Candidates with these rank scores, the first `exact` of them stored questions."""
-    return [
-        Candidate(Row(f"r{i}", f"e{i}", "q", "a"), Ranked(i, s, s, legs=legs, **measured), exact=i < exact)
-        for i, s in enumerate(scores)
-    ]
+    ranked = [Ranked(i, s, s, legs=legs, signs=Signs(**signs)) for i, s in enumerate(scores)]
+    return [Candidate(Row(f"r{r.position}", f"e{r.position}", "q", "a"), r, r.position < exact) for r in ranked]
 
 
-@pytest.fixture
-def plain(monkeypatch):
-    monkeypatch.setitem(confidence.MODELS, "lexical", PLAIN)
-
-
-def test_features_are_the_score_the_lead_and_what_is_known_of_the_message():
-    candidates = found(0.8, 0.6, known=0.7, foreign=True)
-    assert features("how do I pay", candidates) == pytest.approx([0.8, 0.25, 1.0, 0.7, LN(5)])
-    with_meaning = found(0.8, 0.6, known=0.7, foreign=True, legs="dense+lexical")
-    assert features("how do I pay", with_meaning) == pytest.approx([0.8, 0.25, 1.0])
+def test_measures_are_of_the_first_and_of_the_message():
+    signs = Signs(near=0.7, crowd=0.9, elsewhere=0.2, known=0.6, foreign=True)
+    first = Ranked(0, 0.5, 0.8, answer=0.3, coverage=0.4, overlap=0.1, legs="dense+lexical", signs=signs)
+    second = Ranked(1, 0.65, 0.6, answer=0.9, coverage=0.9, overlap=0.9, legs="dense+lexical", signs=signs)
+    assert measures("how do I pay", [first, second]) == pytest.approx(
+        {
+            "rank": 0.8,
+            "lead": 0.25,
+            "near": 0.7,
+            "crowd": 0.9,
+            "contrast": 0.45,  # the best cosine is the second's
+            "answer": 0.3,
+            "coverage": 0.4,
+            "overlap": 0.1,
+            "known": 0.6,
+            "foreign": 1.0,
+            "length": LN(5),
+        }
+    )
 
 
 @pytest.mark.parametrize(
@@ -39,19 +64,19 @@ def test_features_are_the_score_the_lead_and_what_is_known_of_the_message():
     [((0.8, 0.6), 0.25), ((0.8,), 1.0), ((0.0, 0.0), 0.0), ((0.5, 0.5), 0.0), ((0.2, -0.4), 1.0)],
 )
 def test_lead(scores, expected):
-    assert lead(found(*scores)) == pytest.approx(expected)
+    assert lead([candidate.ranked for candidate in found(*scores)]) == pytest.approx(expected)
 
 
-def test_probabilities_are_the_logistic_of_the_weighted_features(plain):
-    judgement = judge("how do I pay", found(0.9, 0.2, known=1.0))
+def test_probabilities_are_the_logistic_of_the_weighted_features():
+    judgement = judge("how do I pay", found(0.9, 0.2, known=1.0), PLAIN)
     assert judgement.probability == pytest.approx(1 / (1 + math.exp(-0.8)))  # -1 + 2 * 0.9
     assert judgement.on_topic == pytest.approx(1 / (1 + math.exp(-3)))  # -1 + 4 * 1
-    foreign = judge("how do I pay", found(0.9, 0.2, known=1.0, foreign=True))
+    foreign = judge("how do I pay", found(0.9, 0.2, known=1.0, foreign=True), PLAIN)
     assert foreign.on_topic == pytest.approx(1 / (1 + math.exp(-1)))  # -1 + 4 * 1 - 2
 
 
-def test_a_right_answer_is_no_likelier_than_the_message_is_on_topic(plain):
-    judgement = judge("pay", found(3.0, 0.2, known=0.3))  # right sigmoid(5), on topic sigmoid(0.2)
+def test_a_right_answer_is_no_likelier_than_the_message_is_on_topic():
+    judgement = judge("pay", found(3.0, 0.2, known=0.3), PLAIN)  # right sigmoid(5), on topic sigmoid(0.2)
     assert judgement.probability == judgement.on_topic == pytest.approx(1 / (1 + math.exp(-0.2)))
 
 
@@ -66,34 +91,33 @@ def test_a_right_answer_is_no_likelier_than_the_message_is_on_topic(plain):
         ((3.0, 0.1), 0.26, "choose"),  # on topic .51, and right no more than that
     ],
 )
-def test_refuse_comes_before_choose_and_choose_before_answer(plain, scores, known, decision):
-    assert judge("pay", found(*scores, known=known)).decision == decision
+def test_refuse_comes_before_choose_and_choose_before_answer(scores, known, decision):
+    assert judge("pay", found(*scores, known=known), PLAIN).decision == decision
 
 
 def test_one_stored_question_is_answered_and_twins_are_offered():
-    one = judge("pay", found(9.0, 0.9, exact=1, legs="exact"))
+    one = judge("pay", found(9.0, 0.9, exact=1, legs="exact"), PLAIN)
     assert (one.probability, one.on_topic, one.decision) == (1.0, 1.0, "answer")
-    two = judge("pay", found(9.0, 9.0, 0.9, exact=2, legs="exact"))
+    two = judge("pay", found(9.0, 9.0, 0.9, exact=2, legs="exact"), PLAIN)
     assert (two.probability, two.on_topic, two.decision) == (0.5, 1.0, "choose")
 
 
 def test_nothing_found_is_refused():
-    judgement = judge("zzz", [])
+    judgement = judge("zzz", [], PLAIN)
     assert (judgement.probability, judgement.on_topic, judgement.decision) == (0.0, 0.0, "abstain")
 
 
-@pytest.mark.parametrize("legs", ["dense", "lexical", "dense+lexical"])
-def test_the_fitted_models_go_the_right_way(legs):
-    base = found(0.6, 0.55, legs=legs, known=0.6)
-    ahead, known = found(0.6, 0.3, legs=legs, known=0.6), found(0.6, 0.55, legs=legs, known=0.9)
-    foreign = [replace(c, ranked=replace(c.ranked, foreign=True)) for c in base]
-    middle = judge("how do I pay", base)
-    assert 0 < middle.probability <= middle.on_topic < 1
-    assert judge("how do I pay", ahead).probability > middle.probability
-    assert (judge("how do I pay", known).on_topic > middle.on_topic) == (legs == "lexical")
-    assert judge("how do I pay", foreign).on_topic < middle.on_topic - 0.2
-    if legs != "lexical":
-        assert judge("how do I pay", found(0.9, 0.825, legs=legs, known=0.6)).on_topic > middle.on_topic
+def test_a_calibration_survives_the_manifest():
+    assert Calibration.from_dict(PLAIN.to_dict()) == PLAIN
+
+
+def test_the_messages_about_other_things_are_in_both_languages_and_none_is_a_question_of_our_own(root):
+    texts = off_topic()
+    korean = [text for text in texts if re.search("[가-힣ㄱ-ㅎ]", text)]
+    assert min(len(korean), len(texts) - len(korean)) > 120
+    assert len(set(texts)) == len(texts)
+    judged = {normalise(query.text) for query in read_queries(root / "data/queries.csv", root / "data/qrels.csv")}
+    assert not judged & {normalise(text) for text in texts}
 
 
 def test_runs_ignore_spaces_marks_case_and_letters_that_sound_alike():
@@ -140,5 +164,5 @@ def test_an_index_tells_what_it_does_not_hold(built):
     assert lexical.known(stored) == 1.0
     assert lexical.known("xylophone quartz jukebox") < 0.3
     first = index.search(["넷플릭스 환불은 어떻게 받나요"], 2)[0][0].ranked
-    assert first.foreign
-    assert first.known == pytest.approx(lexical.known("넷플릭스 환불은 어떻게 받나요"))
+    assert first.signs.foreign
+    assert first.signs.known == pytest.approx(lexical.known("넷플릭스 환불은 어떻게 받나요"))

@@ -1,14 +1,15 @@
 """Ranking: the formula by hand on tiny legs, and the plain cosine neighbour as an oracle."""
 
 import itertools
+import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from indexer.lexical import build_lexical, load_lexical
-from indexer.retrieve import Candidate, Legs, Ranked, rank
+from indexer.legs import open_legs, write_legs
+from indexer.retrieve import Candidate, Ranked, rank
 from indexer.row import Row
-from indexer.stores import build_store, open_store
 from indexer.vectors import unit
 
 
@@ -24,19 +25,9 @@ def legs(tmp_path):
         if answer_vectors is None:
             answer_vectors = np.zeros((entries, vectors.shape[1]))
         answer_vectors = np.asarray(answer_vectors, dtype=np.float32)
-        for name, rows in (("questions", vectors), ("answers", answer_vectors)):
-            (folder / name).mkdir(parents=True)
-            build_store(store, rows, folder / name)
-        build_lexical(questions, answers or [""] * len(questions), entry_of, folder / "lexical")
-        return Legs(
-            open_store(store, folder / "questions"),
-            open_store(store, folder / "answers"),
-            vectors,
-            answer_vectors,
-            load_lexical(folder / "lexical", entry_of),
-            entry_of,
-            np.unique(entry_of, return_index=True)[1],
-        )
+        given = (entry_of, questions, answers or [""] * len(questions), vectors, answer_vectors)
+        write_legs(folder, store, *given, np.zeros((0, vectors.shape[1]), dtype=np.float32))
+        return open_legs(folder, store)
 
     return make
 
@@ -82,7 +73,7 @@ def test_hybrid_adds_the_answer_and_the_words_by_their_weights(plane):
         expected = cosines[item.position] + 0.3 * answers[entry] + 0.1 * words
         assert item.rank_score == pytest.approx(expected, abs=1e-6)
         assert item.coverage == pytest.approx(plane.lexical.coverage(np.array([entry]), evidence)[0])
-        assert item.known == plane.lexical.known(message) > 0
+        assert item.signs.known == plane.lexical.known(message) > 0
         assert item.legs == "dense+lexical"
     assert [item.rank_score for item in found] == sorted((item.rank_score for item in found), reverse=True)
     assert found[0].words > 0 == found[1].words
@@ -205,3 +196,39 @@ def test_a_candidate_as_json_keeps_the_sheets_columns():
         "words": 0.2223, "coverage": 0.3334,
     }  # fmt: skip
     assert Candidate(row, ranked).entry == "refund"
+
+
+def test_signs_tell_how_crowded_it_is_around_a_message(plane):
+    """Cosines with the rows: .6, .96, .8, -.6; the first entry holds the first two."""
+    found = rank(plane, "money refund", vector(0.6, 0.8), 5, dense=True, words=False)
+    signs = found[0].signs
+    weights = [math.exp((cosine - 0.96) / 0.05) for cosine in (0.6, 0.96, 0.8, -0.6)]
+    assert found[0].position == 1
+    assert signs.near == pytest.approx((0.6 + 0.96 + 0.8 - 0.6) / 4, abs=1e-6)
+    assert signs.crowd == pytest.approx((weights[0] + weights[1]) / sum(weights), abs=1e-5)
+    assert all(item.signs == signs for item in found)
+
+
+def test_signs_by_words_are_of_the_words_scores(plane):
+    message = "money refund"
+    found = rank(plane, message, vector(0, 0), 5, dense=True, words=True)
+    scores = np.sort(plane.lexical.evidence(message).rows)[::-1]
+    scores = scores[scores > 0]
+    weights = np.exp((scores - scores[0]) / 0.5)
+    assert found[0].signs.near == pytest.approx(scores.mean())
+    assert found[0].signs.crowd == pytest.approx(weights[:2].sum() / weights.sum())  # two rows of entry 0, none else
+    assert found[0].signs.elsewhere == 0
+
+
+def test_overlap_is_the_share_of_the_stored_questions_weight(plane):
+    found = rank(plane, "money please", vector(0.6, 0.8), 5, dense=True, words=True)
+    assert found[0].position == 1
+    # "money back": both words stand in one of four questions, so each is half of its weight.
+    assert found[0].overlap == pytest.approx(0.5)
+    assert {item.overlap for item in found[1:]} == {0.0}
+
+
+def test_elsewhere_is_the_nearest_built_in_message(plane):
+    others = replace(plane, elsewhere=np.array([(0.0, 1.0), (1.0, 0.0)], dtype=np.float32))
+    found = rank(others, "money refund", vector(0.6, 0.8), 5, dense=True, words=True)
+    assert found[0].signs.elsewhere == pytest.approx(0.8)
