@@ -23,6 +23,7 @@ from indexer.index import Index
 from indexer.publish import material
 from indexer.queries import Query, read_queries
 from indexer.rehearse import DEPTH, Trial
+from indexer.twins import twin
 
 RISKS = (0.02, 0.05, 0.10)
 PACKS = ("own", "en_stackfaq", "en_covidqa", "en_snips", "en_clinc150", "en_banking77-0", "en_banking77-1",
@@ -111,7 +112,10 @@ def judgements(results: Sequence[Result], calibration: Calibration) -> list[Judg
 def trial(result: Result) -> Trial:
     """Turn a result into what a calibration learns from."""
     ranked = [candidate.ranked for candidate in result.candidates[:DEPTH]]
-    return Trial(result.query.text, ranked, result.right(1), result.query.on_topic)
+    near = twin(
+        result.query.text, [c.row.question for c in result.candidates[:DEPTH]], [item.rank_score for item in ranked]
+    )
+    return Trial(result.query.text, ranked, result.right(1), result.query.on_topic, near)
 
 
 def ece(predicted: np.ndarray, truth: np.ndarray, bins: int = 10) -> float:

@@ -136,7 +136,8 @@ def _with_judgements(known: Calibration, fitted: Mapping[str, _Leg], judged: Seq
         refuse=_refuse(found[:, 1], on_topic, known.refuse),
     )
     ahead = np.array([lead(trial.ranked) for trial in judged])
-    given = np.flatnonzero((found[:, 1] >= known.refuse) & (ahead >= CLOSE))
+    twins = np.array([trial.twin for trial in judged])
+    given = np.flatnonzero((found[:, 1] >= known.refuse) & (ahead >= CLOSE) & ~twins)
     order = given[np.argsort(-found[given, 0], kind="stable")]
     return replace(known, **_answer(found[order, 0], right[order], on_topic[order], known, int(on_topic.sum())))
 

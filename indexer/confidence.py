@@ -11,10 +11,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from indexer.retrieve import Candidate, Ranked
+from indexer.twins import twin
 from indexer.words import words
 
 Decision = Literal["answer", "choose", "abstain"]
-Rule = Literal["same-question", "same-question-twice", "nothing-shared", "off-topic", "unsure", "close", "sure"]
+Rule = Literal["same-question", "same-question-twice", "nothing-shared", "off-topic", "unsure", "close", "twin", "sure"]
 CLOSE = 0.02  # the lead of the first below which the best two are shown, however good they are
 
 # What each model looks at. Scores are put in the sheet's unit; the others are shares and counts as they are.
@@ -92,7 +93,8 @@ def judge(text: str, candidates: Sequence[Candidate], calibration: Calibration) 
         return Judgement(1 / twins, 1.0, "choose", "same-question-twice")
     ranked = [candidate.ranked for candidate in candidates]
     right, on_topic = probabilities(text, ranked, calibration.models[ranked[0].legs])
-    return Judgement(right, on_topic, *_decide(calibration, right, on_topic, lead(ranked)))
+    twins_near = twin(text, [c.row.question for c in candidates], [item.rank_score for item in ranked])
+    return Judgement(right, on_topic, *_decide(calibration, right, on_topic, lead(ranked), twins_near))
 
 
 def probabilities(text: str, ranked: Sequence[Ranked], model: Model) -> tuple[float, float]:
@@ -133,11 +135,15 @@ def logistic(weights: Sequence[float], found: Sequence[float]) -> float:
     return 1 / (1 + math.exp(-max(-30.0, min(30.0, total))))
 
 
-def _decide(calibration: Calibration, right: float, on_topic: float, ahead: float) -> tuple[Decision, Rule]:
+def _decide(
+    calibration: Calibration, right: float, on_topic: float, ahead: float, twins: bool
+) -> tuple[Decision, Rule]:
     if on_topic < calibration.refuse:
         return "abstain", "off-topic"
     if right < calibration.answer:
         return "choose", "unsure"
     if ahead < CLOSE:
         return "choose", "close"
+    if twins:
+        return "choose", "twin"
     return "answer", "sure"

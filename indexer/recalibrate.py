@@ -22,6 +22,7 @@ from indexer.queries import Query
 from indexer.rehearse import DEPTH, Trial
 from indexer.retrieve import rank, speaking
 from indexer.row import Row
+from indexer.twins import twin
 
 CHANGED = 0.05  # share of the rows from which on a calibration is fitted anew
 
@@ -98,7 +99,9 @@ def judge_trials(
             name if query.by_entry else entry_of.get(name, name) for name, value in query.relevance.items() if value > 0
         }
         right = bool(ranked) and rows[ranked[0].position].entry in relevant
-        found.append(Trial(query.text, ranked, right, bool(relevant)))
+        questions = [rows[item.position].question for item in ranked]
+        near = twin(query.text, questions, [item.rank_score for item in ranked])
+        found.append(Trial(query.text, ranked, right, bool(relevant), near))
     return found
 
 

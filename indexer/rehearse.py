@@ -39,6 +39,7 @@ class Trial:
     ranked: Sequence[Ranked]
     right: bool  # the first candidate is of the message's entry
     on_topic: bool  # the index holds an answer
+    twin: bool = False  # a rule turns the answer into a choice (indexer.twins)
 
 
 def rehearse(material: Material, legs: Legs, facts: Manifest) -> dict[Kind, list[Trial]]:
