@@ -2,12 +2,14 @@
 
 import math
 
+import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from indexer.build import build_index
 from indexer.confidence import Judgement
 from indexer.errors import UserError
-from indexer.evaluate import Result, by_field, figures, run_queries, write_run
+from indexer.evaluate import Result, auroc, by_field, calibration_error, figures, fpr95, run_queries, write_run
 from indexer.index import Index
 from indexer.queries import Query
 from indexer.retrieve import Candidate, Ranked
@@ -51,6 +53,30 @@ def test_decision_figures_by_hand():
     assert found["off_topic_rejection"] == pytest.approx(1 / 2)
     assert found["choose_rate"] == pytest.approx(1 / 5)
     assert found["choice_recall"] == pytest.approx(1.0)
+    low, high = found["risk_interval"]  # of 3 in 4, Clopper and Pearson: (1 - high)... by the binomial tails
+    assert low**4 + 4 * low**3 * (1 - low) == pytest.approx(0.025, abs=1e-3)
+    assert 1 - high**4 == pytest.approx(0.025, abs=1e-3)
+
+
+def test_topic_figures_against_another_implementation():
+    numbers = np.random.default_rng(0)
+    on, off = numbers.normal(1, 1, 200).round(1), numbers.normal(0, 1, 90).round(1)  # rounded: many are equal
+    truth = np.array([1] * 200 + [0] * 90)
+    assert auroc(on, off) == pytest.approx(roc_auc_score(truth, np.concatenate([on, off])))
+    ten = np.arange(0.05, 1.0, 0.05)  # 19 and one more: 5 % of 20 may fall below
+    assert fpr95(np.append(ten, 0.01), np.array([0.0, 0.02, 0.05, 0.5])) == pytest.approx(0.5)
+
+
+def test_calibration_error_by_hand():
+    predicted, truth = np.array([0.1] * 5 + [0.9] * 5), np.array([1.0, 0, 0, 0, 0, 1, 1, 1, 1, 0])
+    assert calibration_error(predicted, truth) == pytest.approx(0.1)  # .1 against .2, .9 against .8
+    assert calibration_error(predicted[:3], truth[:3]) == pytest.approx(1 / 3 - 0.1)
+
+
+def test_figures_without_off_topic_queries_leave_out_what_needs_them():
+    found = figures(RESULTS[:5])
+    assert (found["auroc"], found["fpr95"]) == (None, None)
+    assert found["ece"] == pytest.approx(abs(0.5 - 1 / 5))
 
 
 def test_figures_apart_by_a_column():

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from indexer import evaluate as evaluation
 from indexer import report
 from indexer.build import build_index
 from indexer.cli import main
@@ -49,6 +50,12 @@ def test_success_counts_on_topic_messages_only():
     # Clopper and Pearson: P(X >= 1) = 1 - (1 - low)^4 = .025, and P(X <= 1) at the upper end as well.
     assert 1 - (1 - low) ** 4 == pytest.approx(0.025)
     assert (1 - high) ** 4 + 4 * high * (1 - high) ** 3 == pytest.approx(0.025)
+
+
+def test_the_report_and_the_command_measure_the_same():
+    found = evaluation.figures(RUN)
+    assert found["ece"] == pytest.approx(measures.reliability(RUN)[1], abs=1e-4)
+    assert found["auroc"] == pytest.approx(measures.roc(RUN).area, abs=1e-4)
 
 
 def test_missed_messages_come_surest_first():
