@@ -29,7 +29,7 @@ from indexer.rehearse import Trial, rehearse
 from indexer.retrieve import Retrieval
 from indexer.words import has_hangul
 
-MESSAGES, OTHERS = 300.0, 100.0  # weight of a sheet's messages, and of each kind of its rehearsal without an answer
+MESSAGES, OTHERS = 300.0, 40.0  # weight of a sheet's messages, and of each kind of its rehearsal without an answer
 PRIOR = 3.0
 DRAWS = 3  # of ten groups of banking77
 TAUGHT_BY: dict[str, Retrieval] = {"dense": "dense", "lexical": "lexical", "dense+lexical": "hybrid"}

@@ -24,11 +24,11 @@ from indexer.rehearse import Kind, Trial, rehearse
 
 BASE = Path(__file__).with_name("base.json")  # written by benchmarks/fit_confidence.py
 RISK = 0.05  # wrong answers among those given, where the owner states nothing
-REFUSE = 0.35  # probability of being on topic, where no judged messages set it
+REFUSE = 0.5  # probability of being on topic, where no judged messages set it
 DELTA = 0.1  # the promise fails for one sample of judged messages in ten at most
 FOLDS, GROWTH = 10, 1.05  # of the cross-fit; from one point of the grid to the next
 ENOUGH = 50  # wordings of a leg, below which they say too little to adapt to
-WEIGHTS: Mapping[Kind, float] = {"wording": 300.0, "entry": 100.0, "elsewhere": 100.0}
+WEIGHTS: Mapping[Kind, float] = {"wording": 300.0, "entry": 50.0, "elsewhere": 50.0}
 TRUST, TRUST_OF_SHEET = 10.0, 30.0  # in the model at hand, against judged messages and against the rehearsal
 FLOORS = {"rank": 0.06, "known": 0.06, "coverage": 0.06}  # least spread of a score that counts as one unit
 FLOOR = 0.02
