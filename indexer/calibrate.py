@@ -219,7 +219,7 @@ def _needed(rate: float, risk: float, looks: int) -> int:
     while count < 100_000:
         if upper_bound(round(rate * count), count, DELTA / looks) <= risk:
             return count
-        count = round(count * 1.05) + 1
+        count += max(1, count // 100)
     return 0
 
 
