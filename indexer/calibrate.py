@@ -32,6 +32,7 @@ WEIGHTS: Mapping[Kind, float] = {"wording": 300.0, "entry": 50.0, "elsewhere": 5
 TRUST, TRUST_OF_SHEET = 10.0, 30.0  # in the model at hand, against judged messages and against the rehearsal
 FLOORS = {"rank": 0.06, "known": 0.06, "coverage": 0.06}  # least spread of a score that counts as one unit
 FLOOR = 0.02
+DOUBT = 0.3  # of an estimate: likelier kept than not
 MOST = 20  # times as many judged messages: beyond that it is not messages that are missing
 SURE = 0.999  # the threshold where nothing that the models said was right often enough
 NORMAL = 1.349  # interquartile range of a normal distribution of spread 1
@@ -175,9 +176,12 @@ def _estimate(
     sure: Floats, right: NDArray[np.bool_], on_topic: NDArray[np.bool_], known: Calibration, most: int
 ) -> dict[str, Any]:
     """Take the sheet's threshold, or a higher one where the judged messages speak against it; promise nothing."""
-    wrong = np.cumsum(~right) / np.arange(1, len(right) + 1)
-    fine = np.flatnonzero((wrong <= known.risk) & (sure >= known.answer))
-    count = int(fine[-1]) + 1 if len(fine) else 0
+    from indexer.significance import upper_bound
+
+    most_answers = int((sure >= known.answer).sum())
+    wrong = np.cumsum(~right).tolist()
+    ends = [n for n in range(most_answers, 0, -1) if n == len(sure) or sure[n] < sure[n - 1]]
+    count = next((n for n in ends if upper_bound(wrong[n - 1], n, DOUBT) <= known.risk), 0)
     found = _facts(right[:count], on_topic[:count], DELTA / 2, most)
     needed = _needed(found["wrong"] / count if count else 0.0, known.risk, 2)
     missing = max(1, round(needed * known.judged / max(1, count)) - known.judged) if needed else 0

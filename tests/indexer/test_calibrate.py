@@ -135,16 +135,18 @@ def test_too_few_judged_messages_promise_nothing_and_say_how_many_are_missing():
     found = _answer(sure, right, right, Calibration({}, 0.4, 0.8, 0.05, False, judged=50), 40)
     assert "promised" not in found
     assert found["answer"] >= 0.8
-    # 59 right answers of 59 would do at 95 % (.95 ** 59 = .0485); 26 of 50 messages are answered here.
-    assert found["missing"] == pytest.approx(59 * 50 / 26 - 50, rel=0.15)
+    # 59 right answers of 59 would do at 95 % (.95 ** 59 = .0485); 27 of 50 messages are answered here.
+    assert found["missing"] == pytest.approx(59 * 50 / 27 - 50, rel=0.15)
 
 
 def test_an_estimate_follows_the_judged_messages_where_they_are_worse():
-    sure = np.linspace(0.99, 0.7, 40)
-    right = np.array([True] * 10 + [False] * 30)
-    found = _answer(sure, right, right, Calibration({}, 0.4, 0.8, 0.05, False, judged=50), 40)
-    assert (found["answered"], found["wrong"]) == (10, 0)
-    assert found["answer"] == pytest.approx(sure[9], abs=1e-6)
+    sure = np.linspace(0.99, 0.7, 60)
+    right = np.array([True] * 30 + [False] * 30)
+    found = _answer(sure, right, right, Calibration({}, 0.4, 0.8, 0.05, False, judged=70), 60)
+    assert (found["answered"], found["wrong"]) == (30, 0)  # .7 ** (1 / 30) = .988; one wrong of 31 would be above 5 %
+    assert found["answer"] == pytest.approx(sure[29], abs=1e-6)
+    few = _answer(sure[:20], right[:20], right[:20], Calibration({}, 0.4, 0.8, 0.05, False, judged=70), 20)
+    assert (few["answered"], few["answer"]) == (0, 0.999)  # 24 right ones would do: .3 ** (1 / 24) = .951
 
 
 def test_refusal_weighs_both_kinds_alike():
