@@ -26,6 +26,7 @@ from indexer.index import (
     remove,
 )
 from indexer.manifest import Manifest
+from indexer.morphology import check_morphology, library_versions
 from indexer.progress import Progress, silent
 from indexer.publish import LOCK, PROBE, elsewhere, only_builder, readable, sizes, write_generation
 from indexer.recalibrate import calibrated
@@ -35,6 +36,7 @@ from indexer.stores import check_store
 from indexer.words import has_hangul
 
 SHARE = 512  # texts encoded between two commits
+VERSIONS = ("mundap", "faiss-cpu", "onnxruntime")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +58,13 @@ def build_index(
     retrieval: Retrieval = "hybrid",
     columns: Mapping[str, str] | None = None,
     progress: Progress = silent,
+    morphology: str = "none",
 ) -> Built:
     """Build an index of a sheet, or bring it up to date: only texts without a vector are encoded."""
     started = time.monotonic()
-    check_spec(encoder)
-    check_store(store)
+    _check(encoder, store, morphology)
     progress(f"Reading {sheet}")
-    corpus = read_corpus(Path(sheet), columns)
-    if not corpus.rows:
-        raise UserError(f"{sheet} has no usable row. Type: indexer check {sheet}")
+    corpus = _usable(sheet, columns)
     out = Path(out)
     _writable(out)
     with only_builder(out):
@@ -73,7 +73,7 @@ def build_index(
         old = _old(out)
         progress(f"Preparing {encoder}")
         name = _provide_encoder(out, encoder, [row.question for row in corpus.rows])
-        wanted = _facts(corpus, str(sheet), encoder, name, store, retrieval)
+        wanted = _facts(corpus, str(sheet), encoder, name, store, retrieval, morphology)
         if old and _same(old, wanted) and _whole(out, old):
             return Built(old, corpus, 0, False, time.monotonic() - started)
         with closing(_open_truth(out)) as database:
@@ -106,6 +106,20 @@ def repair(folder: Path) -> Manifest:
         facts, _ = write_generation(folder, database, encoder, facts, rows)
         facts.write(folder)
         return facts
+
+
+def _check(encoder: str, store: str, morphology: str) -> None:
+    """Refuse a wrong name before any work is done."""
+    check_spec(encoder)
+    check_store(store)
+    check_morphology(morphology)
+
+
+def _usable(sheet: str | Path, columns: Mapping[str, str] | None) -> Corpus:
+    corpus = read_corpus(Path(sheet), columns)
+    if not corpus.rows:
+        raise UserError(f"{sheet} has no usable row. Type: indexer check {sheet}")
+    return corpus
 
 
 def _encode(database: Database, encoder: Encoder, facts: Manifest, rows: Sequence[Row], progress: Progress) -> int:
@@ -144,7 +158,9 @@ def _equal(one: Path, other: Path) -> bool:
     )
 
 
-def _facts(corpus: Corpus, sheet: str, encoder: str, name: str, store: str, retrieval: str) -> Manifest:
+def _facts(
+    corpus: Corpus, sheet: str, encoder: str, name: str, store: str, retrieval: str, morphology: str
+) -> Manifest:
     rows = corpus.rows
     hangul = sum(has_hangul(row.question) for row in rows)
     content = [[row.id, row.entry, row.question, row.answer, dict(row.extra)] for row in rows]
@@ -165,14 +181,16 @@ def _facts(corpus: Corpus, sheet: str, encoder: str, name: str, store: str, retr
         probe_vector=[],
         files={},
         digest="",
-        versions={name: version(name) for name in ("mundap", "faiss-cpu", "onnxruntime")},
+        versions={name: version(name) for name in VERSIONS} | library_versions(morphology),
+        morphology=morphology,
     )
 
 
 def _same(old: Manifest, new: Manifest) -> bool:
-    return all(
-        getattr(old, name) == getattr(new, name)
-        for name in ("encoder", "fingerprint", "store", "retrieval", "corpus", "format")
+    names = ("encoder", "fingerprint", "store", "retrieval", "corpus", "format", "morphology")
+    libraries = library_versions(new.morphology)
+    return all(getattr(old, name) == getattr(new, name) for name in names) and all(
+        old.versions.get(name) == version for name, version in libraries.items()
     )
 
 

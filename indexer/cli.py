@@ -9,7 +9,7 @@ import click
 from indexer import measuring
 from indexer.command import FOLDER, INDEX, JSON, Commands, Progress, echo_json, open_index
 from indexer.errors import UserError
-from indexer.shown import line, sentence, summary
+from indexer.shown import line, promise, sentence, summary
 
 if TYPE_CHECKING:
     from indexer.retrieve import Retrieval
@@ -40,6 +40,10 @@ for measure in measuring.COMMANDS:
     "--retrieval", type=click.Choice(["dense", "lexical", "hybrid"]), default="hybrid", show_default=True,
     help="dense: the nearest cosine; lexical: shared words; hybrid: both, and the answers' text.",
 )  # fmt: skip
+@click.option(
+    "--morphology", type=click.Choice(["none", "kiwi"]), default="none", show_default=True,
+    help="kiwi: shared words by the morphemes of Korean; needs pip install 'mundap[korean]'.",
+)  # fmt: skip
 @COLUMN
 @JSON
 def build(
@@ -48,6 +52,7 @@ def build(
     encoder: str,
     store: str,
     retrieval: "Retrieval",
+    morphology: str,
     columns: Sequence[str],
     as_json: bool,
 ) -> None:
@@ -56,18 +61,20 @@ def build(
     \b
     Example:
       indexer build data/qa.csv
-      indexer build faq.xlsx --column question=문의 --column answer=답변
+      indexer build faq.xlsx --column question=문의 --column answer=답변 --morphology kiwi
     """
     from indexer.build import build_index
 
     with Progress() as progress:
-        built = build_index(sheet, out, encoder, store, retrieval, _columns(columns), progress)
+        built = build_index(sheet, out, encoder, store, retrieval, _columns(columns), progress, morphology)
     for finding in built.corpus.skipped[:SHOWN]:
         click.echo(f"row {finding.row}: {finding.message} {finding.fix}", err=True)
     if len(built.corpus.skipped) > SHOWN:
         click.echo(f"... and {len(built.corpus.skipped) - SHOWN} more rows. Type: indexer check {sheet}", err=True)
     facts = summary(built, out)
     echo_json(facts) if as_json else click.echo(sentence(facts))
+    if facts["changed"]:
+        click.echo(promise(facts["calibration"]), err=True)
 
 
 @main.command()
@@ -100,15 +107,17 @@ def check(sheet: Path, lang: Any, columns: Sequence[str], as_json: bool) -> None
 @click.argument("query")
 @INDEX
 @click.option("-k", default=5, show_default=True, type=click.IntRange(1, 1000), help="Number of entries.")
+@measuring.RERANKER
 @JSON
-def search(query: str, index: Path, k: int, as_json: bool) -> None:
+def search(query: str, index: Path, k: int, reranker: str, as_json: bool) -> None:
     r"""Show the entries nearest to QUERY, best first.
 
     \b
     Example:
       indexer search "how do I get a refund?" -k 3
+      indexer search "how do I get a refund?" --reranker "cross:runs/reranker?top=20"
     """
-    opened = open_index(index)
+    opened = measuring.reordering(reranker)(open_index(index))
     (found,) = opened.search([query], k)
     if as_json:
         candidates = [candidate.to_dict() for candidate in found]

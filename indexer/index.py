@@ -150,6 +150,7 @@ class Index:
             "dim": facts.dim,
             "store": facts.store,
             "retrieval": facts.retrieval,
+            "morphology": facts.morphology,
             "risk": self.calibration.risk,
             "promised": self.calibration.promised,
             "stale": self.stale,

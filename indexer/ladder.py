@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from indexer.index import Index
 from indexer.manifest import Manifest
 from indexer.progress import Progress, silent
 from indexer.queries import Query
+from indexer.rerank import Reranked
+from indexer.rerankers import Reranker, check_reranker, load_reranker
 from indexer.retrieve import Retrieval
 from indexer.significance import bootstrap, permutation
 
@@ -35,6 +37,12 @@ class Rung:
     name: str
     encoder: str
     retrieval: Retrieval
+    reranker: str = ""  # spec, or none
+
+    @property
+    def home(self) -> str:
+        """Name the folder of its index: a reranker reorders the hybrid one."""
+        return "hybrid" if self.reranker else self.name
 
 
 RUNGS = (
@@ -48,22 +56,30 @@ RUNGS = (
     Rung("hybrid", "minilm", "hybrid"),
 )
 NAMES = [rung.name for rung in RUNGS]
+RERANKED = "+reranker"
 
 
-def choose(names: Sequence[str] = (), bert: str = BERT) -> list[Rung]:
+def choose(names: Sequence[str] = (), bert: str = BERT, reranker: str = "") -> list[Rung]:
     """Give the named rungs, or all, lowest first; `bert` is the spec of the BERT to pool in two ways.
 
+    Where a reranker is named, it is the last rung in any case, on the hybrid index.
+
     Raises:
-        UserError: a name is unknown, or the spec sets the pooling itself.
+        UserError: a name is unknown, the BERT's spec sets the pooling itself, or the reranker's is wrong.
     """
     for name in names:
-        if name not in NAMES:
-            raise UserError(f"there is no rung {name!r}: the rungs are {', '.join(NAMES)}.")
+        if name not in (*NAMES, *([RERANKED] if reranker else [])):
+            raise UserError(
+                f"there is no rung {name!r}: the rungs are {', '.join(NAMES)}, and {RERANKED} with --reranker SPEC."
+            )
+    if reranker:
+        check_reranker(reranker)
     if "pooling" in specs.parse(bert).options:
         raise UserError(f"--bert {bert}: leave out pooling, since both [CLS] and the mean are measured.")
     start = f"{bert}{'&' if '?' in bert else '?'}"
     wanted = names or [name for name in NAMES if name != "bert-mean" or bert != BERT]
-    return [Rung(rung.name, rung.encoder.format(bert=start), rung.retrieval) for rung in RUNGS if rung.name in wanted]
+    chosen = [replace(rung, encoder=rung.encoder.format(bert=start)) for rung in RUNGS if rung.name in wanted]
+    return [*chosen, replace(RUNGS[-1], name=RERANKED, reranker=reranker)] if reranker else chosen
 
 
 def climb(
@@ -134,17 +150,18 @@ def plot(found: Sequence[dict[str, Any]], title: str) -> str:
 
 def _measured(rung: Rung, sheet: Path, queries: Sequence[Query], out: Path, progress: Progress) -> dict[str, Any]:
     """Give a rung's figures of each message and its times, from the file of an earlier run where they still hold."""
-    folder, kept = out / rung.name, out / f"{rung.name}.json"
+    folder, kept, home = out / rung.home, out / f"{rung.name}.json", out / f"{rung.home}.json"
     built = build_index(sheet, folder, rung.encoder, retrieval=rung.retrieval, progress=progress)
     if built.changed:  # told at once: after an interruption the index is there, and its seconds too
-        _write(kept, {"key": "", "build_seconds": round(built.seconds, 2)})
-    key, old = _key(built.facts, queries), _read(kept)
+        _write(home, {"key": "", "build_seconds": round(built.seconds, 2)})
+    reranker = load_reranker(rung.reranker) if rung.reranker else None
+    key, old = _key(built.facts, queries, reranker.fingerprint if reranker else ""), _read(kept)
     if old.get("key") == key:
         return {**old, "cached": True}
-    results, seconds = _run(folder, queries, progress)
+    results, seconds = _run(folder, reranker, queries, progress)
     measured = {
         "key": key,
-        "build_seconds": old.get("build_seconds", round(built.seconds, 2)),
+        "build_seconds": _read(home).get("build_seconds", round(built.seconds, 2)),
         "ms_per_query": round(1000 * seconds / len(queries), 3),
         "figures": {
             "recall@1": [float(result.right(1)) for result in results],
@@ -156,9 +173,12 @@ def _measured(rung: Rung, sheet: Path, queries: Sequence[Query], out: Path, prog
     return {**measured, "cached": False}
 
 
-def _run(folder: Path, queries: Sequence[Query], progress: Progress) -> tuple[list[Result], float]:
+def _run(
+    folder: Path, reranker: Reranker | None, queries: Sequence[Query], progress: Progress
+) -> tuple[list[Result], float]:
     """Give the results of the messages and the seconds they took."""
-    with closing(Index.open(folder)) as index:
+    with closing(Index.open(folder)) as opened:
+        index = Reranked(opened, reranker) if reranker else opened
         index.search([queries[0].text], DEPTH)  # opens the encoder and the caches, which is not the messages' time
         started = time.perf_counter()
         return run_queries(index, queries, progress), time.perf_counter() - started
@@ -168,6 +188,7 @@ def _summed(rung: Rung, measured: dict[str, Any], before: dict[str, Any]) -> dic
     """Sum a rung up, and compare it with the one before, message by message."""
     figures = measured["figures"]
     found: dict[str, Any] = {"name": rung.name, "encoder": rung.encoder, "retrieval": rung.retrieval}
+    found["reranker"] = rung.reranker or None
     found |= {name: round(sum(values) / len(values), 4) for name, values in figures.items()}
     found["intervals"] = {name: [round(end, 4) for end in bootstrap(values)] for name, values in figures.items()}
     if before:
@@ -176,9 +197,10 @@ def _summed(rung: Rung, measured: dict[str, Any], before: dict[str, Any]) -> dic
     return found | {name: measured[name] for name in ("build_seconds", "ms_per_query", "cached")}
 
 
-def _key(facts: Manifest, queries: Sequence[Query]) -> str:
-    """Name what the figures depend on: the index's content, its encoder and the judged messages."""
+def _key(facts: Manifest, queries: Sequence[Query], reranker: str) -> str:
+    """Name what the figures depend on: the index's content, its encoder, the messages, a reranker's fingerprint."""
     index = [facts.digest, facts.corpus, facts.encoder, facts.fingerprint, facts.store, facts.retrieval]
+    index += [reranker] if reranker else []  # so that figures kept without one still hold
     messages = [[query.id, query.text, dict(query.relevance), query.by_entry] for query in queries]
     return fingerprint.of_text(json.dumps([index, dict(facts.versions), messages], ensure_ascii=False))
 

@@ -49,13 +49,14 @@ def write_legs(
     question_vectors: Vectors,
     answer_vectors: Vectors,
     elsewhere: Vectors,
+    morphology: str = "none",
 ) -> None:
     """Write the files; vectors of the questions by row, of the answers by entry."""
     for name, vectors in ((QUESTIONS, question_vectors), (ANSWERS, answer_vectors)):
         (folder / name).mkdir(parents=True)
         np.save(folder / name / VECTORS, vectors, allow_pickle=False)
         build_store(store, vectors, folder / name)
-    build_lexical(questions, answers, entry_of, folder / LEXICAL)
+    build_lexical(questions, answers, entry_of, folder / LEXICAL, morphology)
     np.save(folder / ENTRIES, entry_of, allow_pickle=False)
     np.save(folder / ELSEWHERE, elsewhere, allow_pickle=False)
 

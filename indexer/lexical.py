@@ -2,7 +2,7 @@
 
 BM25 as in Robertson and Zaragoza 2009 (doi:10.1561/1500000019), with the rarity that Lucene uses, computed for every
 term and text beforehand (as in bm25s, arXiv:2407.03618). Terms are words, and for Korean stems, syllables and their
-pairs (`indexer.words`).
+pairs (`indexer.words`), or morphemes too (`indexer.morphology`).
 """
 
 import math
@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.morphology import Cut, cut_by
 from indexer.topic import all_runs, known_share, named_elsewhere
-from indexer.words import is_syllable, terms
+from indexer.words import is_syllable
 
-QUESTIONS, ENTRIES, RUNS = "questions", "entries", "runs.npy"
+QUESTIONS, ENTRIES, RUNS, MORPHOLOGY = "questions", "entries", "runs.npy", "morphology.txt"
 K1, B = 1.2, 0.75  # how soon a repeated term is enough; how much a long text is held against it
 TABLE = ("terms", "starts", "holders", "shares", "weights", "size")
 # A visitor's words stand as often in the answer as in the stored question. Chosen on the dev messages of
@@ -76,14 +77,16 @@ class Bm25:
 
 
 class Lexical:
-    """The leg: both BM25 indexes, the entry of each row, and the runs of letters that the sheet holds."""
+    """The leg: both BM25 indexes, the entry of each row, the sheet's runs of letters, and what cuts texts to terms."""
 
-    def __init__(self, questions: Bm25, entries: Bm25, entry_of: NDArray[np.int32], runs: NDArray[np.uint64]) -> None:
-        self.questions, self.entries, self.entry_of, self.runs = questions, entries, entry_of, runs
+    def __init__(
+        self, questions: Bm25, entries: Bm25, entry_of: NDArray[np.int32], runs: NDArray[np.uint64], cut: Cut
+    ) -> None:
+        self.questions, self.entries, self.entry_of, self.runs, self.cut = questions, entries, entry_of, runs, cut
 
     def evidence(self, query: str) -> Evidence:
         """Weigh a query's words against every row."""
-        asked = terms(query)
+        asked = self.cut(query)
         columns = self.entries.columns(asked)
         question_columns = self.questions.columns(asked)
         scores = self.questions.scores(question_columns)
@@ -122,20 +125,30 @@ class Lexical:
         return bool(column.stop > column.start)
 
 
-def build_lexical(questions: Sequence[str], answers: Sequence[str], entry_of: NDArray[np.int32], folder: Path) -> None:
+def build_lexical(
+    questions: Sequence[str],
+    answers: Sequence[str],
+    entry_of: NDArray[np.int32],
+    folder: Path,
+    morphology: str = "none",
+) -> None:
     """Write the leg's files."""
+    cut = cut_by(morphology)
     held: dict[int, dict[str, None]] = {}  # each entry's wordings, and its answer once
     for question, answer, entry in zip(questions, answers, entry_of.tolist(), strict=True):
         held.setdefault(entry, {}).update({question: None, answer: None})
-    _write([terms(question) for question in questions], folder / QUESTIONS)
-    _write([terms(" ".join(held[entry])) for entry in range(len(held))], folder / ENTRIES)
+    _write([cut(question) for question in questions], folder / QUESTIONS)
+    _write([cut(" ".join(held[entry])) for entry in range(len(held))], folder / ENTRIES)
     np.save(folder / RUNS, all_runs(" ".join(texts) for texts in held.values()), allow_pickle=False)
+    (folder / MORPHOLOGY).write_text(morphology, encoding="utf-8")
 
 
 def load_lexical(folder: Path, entry_of: NDArray[np.int32]) -> Lexical:
-    """Map the leg's files."""
+    """Map the leg's files; messages are cut as its texts were."""
     runs = np.load(folder / RUNS, mmap_mode="r", allow_pickle=False)
-    return Lexical(Bm25(folder / QUESTIONS), Bm25(folder / ENTRIES), entry_of, runs)
+    named = folder / MORPHOLOGY
+    cut = cut_by(named.read_text("utf-8") if named.exists() else "none")  # an index of an earlier version names none
+    return Lexical(Bm25(folder / QUESTIONS), Bm25(folder / ENTRIES), entry_of, runs, cut)
 
 
 def _write(texts: list[list[str]], folder: Path) -> None:

@@ -35,6 +35,7 @@ class Manifest:
     calibration: Mapping[str, Any] = field(default_factory=dict)  # indexer.confidence.Calibration
     versions: Mapping[str, str] = field(default_factory=dict)
     format: int = FORMAT
+    morphology: str = "none"  # how the lexical leg cuts Korean (indexer.morphology)
 
     def write(self, folder: Path) -> None:
         """Publish: from here on readers see this generation."""

@@ -1,6 +1,6 @@
 """The commands that measure: an index with judged queries, two indexes against each other, encoders on pairs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +11,17 @@ from indexer.errors import UserError
 from indexer.shown import facts_of, promise, table
 
 if TYPE_CHECKING:
+    from indexer.evaluate import Result
+    from indexer.index import Index
     from indexer.queries import Query
 
 QUERIES = click.option("--queries", required=True, type=FOLDER, help="CSV (id,text), a pack's JSONL, or a BEIR folder.")
 QRELS = click.option("--qrels", type=FOLDER, help="CSV (query,document,relevance) or TREC.")
+RERANKER = click.option(
+    "--reranker", metavar="SPEC", default="",
+    help="Model that reads message and question together, such as cross:runs/reranker?top=20.  [default: none]",
+)  # fmt: skip
+RANKING = ("queries", "off_topic", "recall@1", "recall@5", "mrr@10", "ndcg@10")  # the figures that a reranker has
 SPLIT = click.option("--split", help="Only queries whose column split has this value, such as dev or test.")
 
 
@@ -23,14 +30,15 @@ SPLIT = click.option("--split", help="Only queries whose column split has this v
 @QUERIES
 @QRELS
 @SPLIT
+@RERANKER
 @click.option("--by", help="Figures apart for each value of a column, such as lang or kind.")
 @click.option("--run", "run_file", type=FOLDER, help="Write the ranking as a TREC run.")
 @click.option("--report", "report_file", type=FOLDER, help="Write a page of figures, to open in a browser.")
 @click.option("--lang", type=click.Choice(["en", "ko"]), default="en", show_default=True, help="Language of the page.")
 @JSON
 def evaluate(
-    indexes: str, queries: Path, qrels: Path | None, split: str | None, by: str | None, run_file: Path | None,
-    report_file: Path | None, lang: Any, as_json: bool,
+    indexes: str, queries: Path, qrels: Path | None, split: str | None, reranker: str, by: str | None,
+    run_file: Path | None, report_file: Path | None, lang: Any, as_json: bool,
 ) -> None:  # fmt: skip
     r"""Measure an index with judged queries. Figures are fractions of 1.
 
@@ -38,19 +46,20 @@ def evaluate(
     Example:
       indexer evaluate --queries data/queries.csv --qrels data/qrels.csv --split test --by lang
       indexer evaluate --queries data/queries.csv --qrels data/qrels.csv --report report.html
+      indexer evaluate --queries data/queries.csv --qrels data/qrels.csv --reranker cross:runs/reranker
     """
     from indexer import evaluate as evaluation
 
+    if reranker and report_file:
+        raise UserError("--report shows decisions, which a reranker has not: leave out --reranker or --report.")
     judged = judged_queries(queries, qrels, split)
+    reordered = reordering(reranker)
     measured = []
     for folder in indexes.split(","):
-        opened = open_index(Path(folder.strip()))
+        opened = reordered(open_index(Path(folder.strip())))
         with Progress() as progress:
             results = evaluation.run_queries(opened, judged, progress)
-        found: dict[str, Any] = {"index": folder, **evaluation.figures(results)}
-        if by:
-            found["by"] = {by: evaluation.by_field(results, by)}
-        measured.append(found)
+        measured.append({"index": folder, **_figures(results, by, reranker)})
         if run_file:
             evaluation.write_run(results, _numbered(run_file, len(measured)), opened.facts.encoder)
         if report_file:
@@ -59,8 +68,11 @@ def evaluate(
             page = _numbered(report_file, len(measured))
             report.write(page, results, opened, (opened.calibration.refuse, opened.calibration.answer), lang)
             click.echo(f"Report: {page}", err=True)
+    if reranker:
+        click.echo("Decisions are not measured: the calibration is for the index's own order.", err=True)
     if as_json:
-        echo_json(measured if "," in indexes else measured[0])
+        facts = [{**found, "reranker": reranker or None} for found in measured]
+        echo_json(facts if "," in indexes else facts[0])
     else:
         click.echo(table(measured, by))
 
@@ -163,17 +175,18 @@ def sts(file: Path, encoders: Sequence[str], as_json: bool) -> None:
 @SPLIT
 @click.option("--rungs", help="Only these, with commas. Left out: all.")
 @click.option("--bert", default="minilm", show_default=True, help="Spec of the BERT whose [CLS] and mean are compared.")
+@RERANKER
 @click.option("--out", type=FOLDER, default="runs/ladder", show_default=True, help="Folder of the rungs' indexes.")
 @click.option("--plot", type=FOLDER, help="SVG file of the plot. Left out: ladder.svg in --out.")
 @JSON
 def ladder(
-    sheet: Path, queries: Path, qrels: Path | None, split: str | None, rungs: str | None, bert: str, out: Path,
-    plot: Path | None, as_json: bool,
+    sheet: Path, queries: Path, qrels: Path | None, split: str | None, rungs: str | None, bert: str, reranker: str,
+    out: Path, plot: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     r"""Measure SHEET on one encoder after the other, from tfidf over word2vec and BERT to the hybrid index.
 
-    What is finished is kept in --out: the same command goes on after an interruption. A rung that cannot be built is
-    named and left out.
+    With --reranker, one more rung reorders what the hybrid index finds. What is finished is kept in --out: the same
+    command goes on after an interruption. A rung that cannot be built is named and left out.
 
     \b
     Example:
@@ -182,7 +195,7 @@ def ladder(
     """
     from indexer import ladder as rising
 
-    chosen = rising.choose([name.strip() for name in rungs.split(",")] if rungs else [], bert)
+    chosen = rising.choose([name.strip() for name in rungs.split(",")] if rungs else [], bert, reranker)
     judged = judged_queries(queries, qrels, split)
     with Progress() as progress:
         found = rising.climb(sheet, judged, out, chosen, progress)
@@ -207,6 +220,30 @@ def judged_queries(queries: Path, qrels: Path | None, split: str | None) -> "lis
     if not kept:
         raise UserError(f"{queries} has no query whose column split is {split!r}.")
     return kept
+
+
+def reordering(reranker: str) -> "Callable[[Index], Index]":
+    """Give what puts a reranker (a spec) around an index, or nothing where none is named."""
+    if not reranker:
+        return lambda index: index
+    from indexer.rerank import Reranked
+    from indexer.rerankers import load_reranker
+
+    model = load_reranker(reranker)
+    return lambda index: Reranked(index, model)
+
+
+def _figures(results: "Sequence[Result]", by: str | None, reranker: str) -> dict[str, Any]:
+    """Measure a run, and its parts by a column; a reranker has figures of ranking only, the others are None."""
+    from indexer import evaluate as evaluation
+
+    def kept(found: dict[str, Any]) -> dict[str, Any]:
+        return {name: value if name in RANKING or not reranker else None for name, value in found.items()}
+
+    found = kept(evaluation.figures(results))
+    if by:
+        found["by"] = {by: {value: kept(part) for value, part in evaluation.by_field(results, by).items()}}
+    return found
 
 
 def _numbered(path: Path, number: int) -> Path:

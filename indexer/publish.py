@@ -34,7 +34,7 @@ def write_generation(
     partial = final.with_suffix(".partial")
     remove(partial)
     made = material(database, facts, encoder.dim, rows)
-    write_legs(partial, facts.store, *made)
+    write_legs(partial, facts.store, *made, facts.morphology)
     remove(final)
     partial.rename(final)
     probe = [round(float(x), 6) for x in encoder.encode([PROBE])[0]]

@@ -66,8 +66,7 @@ def calibrated(
 ) -> Manifest:
     """Give a new generation the calibration of the one before, or fit it one."""
     before = calibration_of(old) if old else None
-    kept = before and (before.fingerprint, before.retrieval) == (facts.fingerprint, facts.retrieval)
-    if before and kept and database.changed_since(rows) <= CHANGED:
+    if old and before and _measures_alike(old, facts) and database.changed_since(rows) <= CHANGED:
         return replace(facts, calibration=before.to_dict())
     legs = open_legs(generation_folder(out, facts.generation), facts.store)
     judged = judge_trials(legs, facts, rows, encoder, database.judged())
@@ -103,6 +102,11 @@ def judge_trials(
         near = twin(query.text, questions, [item.rank_score for item in ranked])
         found.append(Trial(query.text, ranked, right, bool(relevant), near))
     return found
+
+
+def _measures_alike(one: Manifest, other: Manifest) -> bool:
+    """Tell whether two generations give the same message the same measures but for their rows."""
+    return all(getattr(one, name) == getattr(other, name) for name in ("fingerprint", "retrieval", "morphology"))
 
 
 def _encode_new(database: Database, encoder: Encoder, facts: Manifest) -> None:

@@ -87,6 +87,7 @@ def _round(
             vectors[kept],
             answer_vectors[entries[first_rows(entries)]],
             others,
+            facts.morphology,
         )
         legs = open_legs(Path(name), facts.store)
         for row in held:

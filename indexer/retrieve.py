@@ -65,6 +65,7 @@ class Candidate:
     row: Row
     ranked: Ranked
     exact: bool = False  # the message is this stored question
+    rerank_score: float | None = None  # of the reranker that read it
 
     @property
     def entry(self) -> str:
@@ -87,6 +88,7 @@ class Candidate:
             "answer_score": round(ranked.answer, 4),
             "words": round(ranked.words, 4),
             "coverage": round(ranked.coverage, 4),
+            "rerank_score": None if self.rerank_score is None else round(self.rerank_score, 6),
         }
 
 

@@ -27,23 +27,30 @@ def has_hangul(text: str) -> bool:
     return bool(HANGUL.search(text)) or bool(HANGUL.search(unicodedata.normalize("NFC", text)))
 
 
+def plain(text: str) -> str:
+    """Write a text in lower case and in composed letters of one width."""
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
 def words(text: str) -> list[str]:
     """Cut a text into lower-case words."""
-    return WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+    return WORD.findall(plain(text))
 
 
 def terms(text: str) -> list[str]:
     """Cut a text into the lexical leg's terms: words; of Korean words the stem, the syllables and their pairs.
 
     Korean glues particles and endings to a stem, so whole words rarely meet: 환불은 and 환불이 share 환불.
-    Pairs find stems without a dictionary; single syllables bridge spacing errors.
+    Pairs find stems without a dictionary; single syllables bridge spacing errors, those of the stem counting twice,
+    since those of endings are everywhere.
     """
     found = []
     for word in words(text):
         if HANGUL.search(word):
-            found.append(stem(word))
+            bare = stem(word)
+            found.append(bare)
             found.extend(f"{a}{b}_" for a, b in pairwise(word))
-            found.extend(f"{syllable}__" for syllable in word)
+            found.extend(f"{syllable}__" for syllable in word + bare)
         else:
             found.append(word)
     return found

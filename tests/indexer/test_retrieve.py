@@ -193,7 +193,7 @@ def test_a_candidate_as_json_keeps_the_sheets_columns():
     assert Candidate(row, ranked).to_dict() == {
         "id": "r1", "entry": "refund", "question": "How?", "answer": "So.", "lang": "en", "score": 0.123457,
         "rank_score": 0.987654, "exact": False, "legs": "dense+lexical", "answer_score": 0.1112,
-        "words": 0.2223, "coverage": 0.3334,
+        "words": 0.2223, "coverage": 0.3334, "rerank_score": None,
     }  # fmt: skip
     assert Candidate(row, ranked).entry == "refund"
 
