@@ -1,6 +1,6 @@
 """Figures of the three ways of retrieval on public packs and on data/qa.csv, side by side in one run.
 
-Run: python benchmarks/packs.py [PACK ...] [--packs ../shared/data] [--encoder minilm] [--split dev]
+Run: python benchmarks/packs.py [PACK ...] [--packs ../shared/data] [--encoder minilm] [--split dev] [--morphology kiwi]
 A pack is a folder with corpus.csv and queries.jsonl. `own` is data/qa.csv with the messages of one split.
 """
 
@@ -32,6 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", default=PACKS)
     parser.add_argument("--packs", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--morphology", default="none", choices=["none", "kiwi"])
     parser.add_argument("--encoder", default="minilm")
     parser.add_argument("--split", default="dev", choices=["dev", "test"])
     arguments = parser.parse_args()
@@ -43,7 +44,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             sheet, queries = load(name, arguments.packs, arguments.split)
             for mode in MODES:
-                build_index(sheet, Path(folder) / "index", arguments.encoder, retrieval=mode)
+                build_index(
+                    sheet, Path(folder) / "index", arguments.encoder, retrieval=mode, morphology=arguments.morphology
+                )
                 results = run_queries(Index.open(Path(folder) / "index"), queries)
                 for part, share in parts(name, results):
                     print(line(part, mode, share), flush=True)

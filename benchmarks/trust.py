@@ -1,6 +1,6 @@
 """How far confidence can be trusted on sheets it has not seen: off topic, and the risk of the given answers.
 
-Run: python benchmarks/trust.py [PACK ...] [--packs ../shared/data] [--splits 5] [--cache FOLDER]
+Run: python benchmarks/trust.py [PACK ...] [--packs ../shared/data] [--splits 5] [--cache FOLDER] [--morphology kiwi]
 First from the sheet alone; then calibrated on one half of the judged messages and measured on the other, for each
 risk, half by half. `p` is the exact binomial probability of so many wrong answers, or more, were the promise kept.
 """
@@ -35,6 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", default=PACKS)
     parser.add_argument("--packs", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--morphology", default="none", choices=["none", "kiwi"])
     parser.add_argument("--splits", type=int, default=5)
     parser.add_argument("--cache", type=Path, help="keep the indexes here")
     arguments = parser.parse_args()
@@ -42,7 +43,7 @@ def main() -> None:
         for name in arguments.names:
             sheet, queries = load(name, arguments.packs, Path(folder))
             out = (arguments.cache or Path(folder)) / name
-            build_index(sheet, out)
+            build_index(sheet, out, morphology=arguments.morphology)
             for line in lines(name, Index.open(out), queries, arguments.splits):
                 print(line, flush=True)
 

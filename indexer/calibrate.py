@@ -183,8 +183,10 @@ def _estimate(
     ends = [n for n in range(most_answers, 0, -1) if n == len(sure) or sure[n] < sure[n - 1]]
     count = next((n for n in ends if upper_bound(wrong[n - 1], n, DOUBT) <= known.risk), 0)
     found = _facts(right[:count], on_topic[:count], DELTA / 2, most)
-    needed = _needed(found["wrong"] / count if count else 0.0, known.risk, 2)
-    missing = max(1, round(needed * known.judged / max(1, count)) - known.judged) if needed else 0
+    # What is missing is told from the part of the answers that went best, of twenty at least.
+    best = min(range(min(20, len(sure)), len(sure) + 1), key=lambda n: (wrong[n - 1] / n if n else 1.0, -n))
+    needed = _needed(wrong[best - 1] / best if best else 0.0, known.risk, 2)
+    missing = max(1, round(needed * known.judged / max(1, best)) - known.judged) if needed else 0
     missing = missing if missing <= MOST * known.judged else 0
     return {"answer": round(float(sure[count - 1]), 6) if count else SURE, "missing": missing, **found}
 
