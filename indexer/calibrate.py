@@ -1,9 +1,7 @@
 """Calibration: one model for all sheets, adapted to this one, and thresholds for the risk that its owner states.
 
 Without judged messages the index rehearses with its own sheet, and the thresholds are an estimate. With them the
-models are cross-fitted, and the threshold of an answer is the lowest whose risk is bounded by the exact interval of
-Clopper and Pearson, looked at along two sequences of falling thresholds, each with half the confidence: fixed sequence
-testing as in Learn then Test (Angelopoulos and others 2021, arXiv:2110.01052).
+models are cross-fitted: what sets the thresholds is what each message gets from models that have not seen it.
 """
 
 import json
@@ -21,20 +19,17 @@ from indexer.legs import Legs
 from indexer.manifest import Manifest
 from indexer.publish import Material
 from indexer.rehearse import Kind, Trial, rehearse
+from indexer.thresholds import answer_from, needed, refuse_below
 
 BASE = Path(__file__).with_name("base.json")  # written by benchmarks/fit_confidence.py
 RISK = 0.05  # wrong answers among those given, where the owner states nothing
 REFUSE = 0.5  # probability of being on topic, where no judged messages set it
-DELTA = 0.1  # the promise fails for one sample of judged messages in ten at most
-FOLDS, GROWTH = 10, 1.05  # of the cross-fit; from one point of the grid to the next
+FOLDS = 10  # of the cross-fit
 ENOUGH = 50  # wordings of a leg, below which they say too little to adapt to
 WEIGHTS: Mapping[Kind, float] = {"wording": 300.0, "entry": 50.0, "elsewhere": 50.0}
 TRUST, TRUST_OF_SHEET = 10.0, 30.0  # in the model at hand, against judged messages and against the rehearsal
 FLOORS = {"rank": 0.06, "known": 0.06, "coverage": 0.06}  # least spread of a score that counts as one unit
 FLOOR = 0.02
-DOUBT = 0.3  # of an estimate: likelier kept than not
-MOST = 20  # times as many judged messages: beyond that it is not messages that are missing
-SURE = 0.999  # the threshold where nothing that the models said was right often enough
 NORMAL = 1.349  # interquartile range of a normal distribution of spread 1
 
 Floats = NDArray[np.float64]
@@ -69,7 +64,7 @@ def fit(
         answer=max(0.5, 1 - 4 * risk),  # each answer's own risk; their mean is far below (benchmarks/README.md)
         risk=risk,
         promised=False,
-        missing=_needed(0.0, risk, 2),
+        missing=needed(0.0, risk, 2),
         fingerprint=facts.fingerprint,
         retrieval=facts.retrieval,
         corpus=facts.corpus,
@@ -134,99 +129,13 @@ def _with_judgements(known: Calibration, fitted: Mapping[str, _Leg], judged: Seq
         known,
         models={leg: one.learned(judged) for leg, one in fitted.items()},
         judged=len(judged),
-        refuse=_refuse(found[:, 1], on_topic, known.refuse),
+        refuse=refuse_below(found[:, 1], on_topic, known.refuse),
     )
     ahead = np.array([lead(trial.ranked) for trial in judged])
     twins = np.array([trial.twin for trial in judged])
     given = np.flatnonzero((found[:, 1] >= known.refuse) & (ahead >= CLOSE) & ~twins)
     order = given[np.argsort(-found[given, 0], kind="stable")]
-    return replace(known, **_answer(found[order, 0], right[order], on_topic[order], known, int(on_topic.sum())))
-
-
-def _refuse(found: Floats, on_topic: NDArray[np.bool_], otherwise: float) -> float:
-    """Refuse where that loses as few on-topic messages as it spares off-topic ones: the greatest sum of both shares.
-
-    Too few of either say nothing.
-    """
-    on, off = np.sort(found[on_topic]), np.sort(found[~on_topic])
-    if min(len(on), len(off)) < 20:
-        return otherwise
-    grid = np.arange(0.05, 0.96, 0.01)
-    kept, refused = 1 - np.searchsorted(on, grid) / len(on), np.searchsorted(off, grid) / len(off)
-    return round(float(grid[np.argmax(kept + refused)]), 4)
-
-
-def _answer(
-    sure: Floats, right: NDArray[np.bool_], on_topic: NDArray[np.bool_], known: Calibration, most: int
-) -> dict[str, Any]:
-    """Find the lowest threshold whose risk is bounded; `sure` descends; `most` messages are on topic."""
-    counts = _grid(sure, known.risk)
-    best: dict[str, Any] = {}
-    for start in {0, int((np.array(counts) <= _expected(sure, known.risk)).sum())}:
-        for count in counts[start:]:  # a sequence ends where it first fails, so its tests need share nothing
-            found = _facts(right[:count], on_topic[:count], DELTA / 2, most)
-            if found["bound"] > known.risk:
-                break
-            if count > best.get("answered", 0):
-                best = {"answer": round(float(sure[count - 1]), 6), "promised": True, "missing": 0, **found}
-    return best or _estimate(sure, right, on_topic, known, most)
-
-
-def _estimate(
-    sure: Floats, right: NDArray[np.bool_], on_topic: NDArray[np.bool_], known: Calibration, most: int
-) -> dict[str, Any]:
-    """Take the sheet's threshold, or a higher one where the judged messages speak against it; promise nothing."""
-    from indexer.significance import upper_bound
-
-    most_answers = int((sure >= known.answer).sum())
-    wrong = np.cumsum(~right).tolist()
-    ends = [n for n in range(most_answers, 0, -1) if n == len(sure) or sure[n] < sure[n - 1]]
-    count = next((n for n in ends if upper_bound(wrong[n - 1], n, DOUBT) <= known.risk), 0)
-    found = _facts(right[:count], on_topic[:count], DELTA / 2, most)
-    # What is missing is told from the part of the answers that went best, of twenty at least.
-    best = min(range(min(20, len(sure)), len(sure) + 1), key=lambda n: (wrong[n - 1] / n if n else 1.0, -n))
-    needed = _needed(wrong[best - 1] / best if best else 0.0, known.risk, 2)
-    missing = max(1, round(needed * known.judged / max(1, best)) - known.judged) if needed else 0
-    missing = missing if missing <= MOST * known.judged else 0
-    return {"answer": round(float(sure[count - 1]), 6) if count else SURE, "missing": missing, **found}
-
-
-def _expected(sure: Floats, risk: float) -> int:
-    """Count the answers that the models themselves expect to keep half the risk: a start that looks at no judgement."""
-    return int((np.cumsum(1 - sure) / np.arange(1, len(sure) + 1) <= risk / 2).sum())
-
-
-def _facts(right: NDArray[np.bool_], on_topic: NDArray[np.bool_], delta: float, most: int) -> dict[str, Any]:
-    """Count some answers, bound their risk, and give the share of the on-topic messages that got one."""
-    from indexer.significance import upper_bound
-
-    wrong = int((~right).sum())
-    bound = upper_bound(wrong, len(right), delta) if len(right) else 1.0
-    coverage = round(int(on_topic.sum()) / max(1, most), 4)
-    return {"answered": len(right), "wrong": wrong, "bound": round(bound, 4), "coverage": coverage}
-
-
-def _grid(sure: Floats, risk: float) -> list[int]:
-    """Give the numbers of answers at which the bound is looked at: from the fewest that could keep a risk."""
-    found, count = [], _needed(0.0, risk, 2)
-    while count < len(sure):
-        while count < len(sure) and sure[count] == sure[count - 1]:
-            count += 1  # one threshold, one decision
-        found.append(count)
-        count = max(count + 1, round(count * GROWTH))
-    return found + ([len(sure)] if count - 1 < len(sure) * GROWTH and found else [])
-
-
-def _needed(rate: float, risk: float, looks: int) -> int:
-    """Give the least number of answers, this share of them wrong, that keep a risk; 0: no number does."""
-    from indexer.significance import upper_bound
-
-    count = 10
-    while count < 100_000:
-        if upper_bound(round(rate * count), count, DELTA / looks) <= risk:
-            return count
-        count += max(1, count // 100)
-    return 0
+    return replace(known, **answer_from(found[order, 0], right[order], on_topic[order], known, int(on_topic.sum())))
 
 
 def unit_of(names: Sequence[str], elsewhere: Sequence[Trial]) -> Unit:

@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 from scipy.stats import beta
 
 from indexer.build import build_index
-from indexer.calibrate import _answer, _grid, _refuse, adapt, base, fit, unit_of
+from indexer.calibrate import adapt, base, fit, unit_of
 from indexer.confidence import ON_TOPIC, RIGHT, Calibration
 from indexer.errors import UserError
 from indexer.index import Index
@@ -19,6 +19,7 @@ from indexer.queries import Query
 from indexer.recalibrate import calibrate, judge_trials
 from indexer.rehearse import Trial, rehearse
 from indexer.retrieve import Ranked, Signs
+from indexer.thresholds import answer_from, grid_of, refuse_below
 
 THINGS = ["invoice", "password", "course", "certificate", "refund", "teacher", "video", "exam", "library", "badge"]
 ASKED = ["how do I get a {}", "where is my {}", "can I change the {}", "who sends the {}", "is the {} for free"]
@@ -96,14 +97,14 @@ def test_the_threshold_is_the_lowest_whose_exact_bound_keeps_the_risk():
     sure = np.linspace(0.99, 0.2, 1000)
     right = np.ones(1000, dtype=bool)
     right[400::4] = False  # from the 400th on a quarter is wrong
-    found = _answer(sure, right, right, KNOWN, 900)
+    found = answer_from(sure, right, right, KNOWN, 900)
     assert found["promised"]
     assert found["wrong"] == int((~right[: found["answered"]]).sum())
     assert found["answer"] == pytest.approx(sure[found["answered"] - 1])
     bound = beta.ppf(0.95, found["wrong"] + 1, found["answered"] - found["wrong"])
     assert found["bound"] == pytest.approx(bound, abs=1e-4)
     assert bound <= 0.05
-    counts = _grid(sure, 0.05)
+    counts = grid_of(sure, 0.05)
     after = counts[counts.index(found["answered"]) + 1]
     wrong = int((~right[:after]).sum())
     assert beta.ppf(0.95, wrong + 1, after - wrong) > 0.05
@@ -112,9 +113,9 @@ def test_the_threshold_is_the_lowest_whose_exact_bound_keeps_the_risk():
 def test_equal_probabilities_share_a_decision():
     sure = np.array([0.9] * 300 + [0.5] * 300)
     right = np.array([True] * 300 + [False] * 300)
-    assert _answer(sure, right, right, KNOWN, 300)["answered"] == 300
+    assert answer_from(sure, right, right, KNOWN, 300)["answered"] == 300
     right = np.array(([True] * 9 + [False]) * 60)  # a tenth is wrong everywhere: no part of the 300 may be chosen
-    assert not _answer(sure, right, right, KNOWN, 540).get("promised")
+    assert not answer_from(sure, right, right, KNOWN, 540).get("promised")
 
 
 def test_the_promise_is_broken_no_more_often_than_stated():
@@ -124,7 +125,7 @@ def test_the_promise_is_broken_no_more_often_than_stated():
     for _ in range(200):
         sure = np.sort(numbers.uniform(0.3, 1.0, 600))[::-1]
         right = numbers.uniform(size=600) < sure
-        found = _answer(sure, right, right, KNOWN, 600)
+        found = answer_from(sure, right, right, KNOWN, 600)
         if found.get("promised"):
             broken += (1 - found["answer"]) / 2 > 0.05  # the mean of 1 - p above the threshold
     assert broken <= 28  # 20 expected at most; the chance of 29 and more is 0.03
@@ -132,7 +133,7 @@ def test_the_promise_is_broken_no_more_often_than_stated():
 
 def test_too_few_judged_messages_promise_nothing_and_say_how_many_are_missing():
     sure, right = np.linspace(0.99, 0.7, 40), np.ones(40, dtype=bool)
-    found = _answer(sure, right, right, Calibration({}, 0.4, 0.8, 0.05, False, judged=50), 40)
+    found = answer_from(sure, right, right, Calibration({}, 0.4, 0.8, 0.05, False, judged=50), 40)
     assert "promised" not in found
     assert found["answer"] >= 0.8
     # 59 right answers of 59 would do at 95 % (.95 ** 59 = .0485); of 50 messages 40 went well here.
@@ -142,18 +143,18 @@ def test_too_few_judged_messages_promise_nothing_and_say_how_many_are_missing():
 def test_an_estimate_follows_the_judged_messages_where_they_are_worse():
     sure = np.linspace(0.99, 0.7, 60)
     right = np.array([True] * 30 + [False] * 30)
-    found = _answer(sure, right, right, Calibration({}, 0.4, 0.8, 0.05, False, judged=70), 60)
+    found = answer_from(sure, right, right, Calibration({}, 0.4, 0.8, 0.05, False, judged=70), 60)
     assert (found["answered"], found["wrong"]) == (30, 0)  # .7 ** (1 / 30) = .988; one wrong of 31 would be above 5 %
     assert found["answer"] == pytest.approx(sure[29], abs=1e-6)
-    few = _answer(sure[:20], right[:20], right[:20], Calibration({}, 0.4, 0.8, 0.05, False, judged=70), 20)
+    few = answer_from(sure[:20], right[:20], right[:20], Calibration({}, 0.4, 0.8, 0.05, False, judged=70), 20)
     assert (few["answered"], few["answer"]) == (0, 0.999)  # 24 right ones would do: .3 ** (1 / 24) = .951
 
 
 def test_refusal_weighs_both_kinds_alike():
     found = np.array([0.1] * 10 + [0.3] * 10 + [0.55] * 5 + [0.2] * 5 + [0.6] * 20)
     on_topic = np.array([False] * 25 + [True] * 25)
-    assert 0.30 < _refuse(found, on_topic, 0.4) <= 0.55
-    assert _refuse(found[:30], on_topic[:30], 0.4) == 0.4  # 5 on-topic messages say too little
+    assert 0.30 < refuse_below(found, on_topic, 0.4) <= 0.55
+    assert refuse_below(found[:30], on_topic[:30], 0.4) == 0.4  # 5 on-topic messages say too little
 
 
 def test_the_model_for_all_sheets_fits_the_measures():
