@@ -12,7 +12,7 @@ long and short messages, large and small sheets are on one scale.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,13 @@ class Ranked:
     overlap: float = 0.0  # share of the stored question's weight that the message holds
     legs: str = ""  # which legs ranked it: "dense", "lexical" or "dense+lexical"
     signs: Signs = Signs()  # of the message, the same for all its candidates
+
+
+class _Near(NamedTuple):
+    """The rows nearest to a message by one leg, best first."""
+
+    scores: NDArray[np.float32] | NDArray[np.float64]
+    rows: Positions
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +110,19 @@ def rank(legs: Legs, text: str, vector: Vectors, k: int, dense: bool, words: boo
     dense = dense and bool(vector.any())  # a text without known words is near to nothing
     evidence = legs.lexical.evidence(text) if words else None
     brought = [np.zeros(0, dtype=np.int64)]
+    near, first_asked = _Near(np.zeros(0), brought[0]), max(CROWD, _asked(legs, k))
+    if evidence:
+        near = _nearest_words(evidence, first_asked)
+        brought.append(_best_rows(near, legs, k, lambda n: _nearest_words(evidence, n)))
     if dense:
-        brought.append(_by_question(legs, vector, k))
+        near = _nearest_questions(legs, vector, first_asked)
+        brought.append(_best_rows(near, legs, k, lambda n: _nearest_questions(legs, vector, n)))
     if dense and words:
         brought.append(_by_answer(legs, vector, k))
-    if evidence:
-        brought.append(_by_words(legs, evidence, k))
     ranked = _weigh(legs, np.unique(np.concatenate(brought)), vector, evidence, dense)[:k]
     entries = legs.entry_of[[item.position for item in ranked]]
     coverage = legs.lexical.coverage(entries, evidence).tolist() if evidence else [0.0] * len(ranked)
-    signs = _signs(legs, text, vector, evidence, dense, entries)
+    signs = _signs(legs, text, vector, near, dense, entries)
     rows = np.array([item.position for item in ranked], dtype=np.int64)
     overlap = legs.lexical.overlap(rows, evidence).tolist() if evidence else coverage
     return [
@@ -121,43 +131,17 @@ def rank(legs: Legs, text: str, vector: Vectors, k: int, dense: bool, words: boo
     ]
 
 
-def _signs(
-    legs: Legs, text: str, vector: Vectors, evidence: Evidence | None, dense: bool, entries: NDArray[np.int32]
-) -> Signs:
-    """Look at the rows nearest to a message, and at what is near to it elsewhere."""
+def _signs(legs: Legs, text: str, vector: Vectors, near: _Near, dense: bool, entries: NDArray[np.int32]) -> Signs:
+    """Look at the rows nearest to a message by the leg that leads, and at what is near to it elsewhere."""
     known, foreign = legs.lexical.known(text), legs.lexical.foreign(text)
-    near, rows = _nearest(legs, vector, evidence, dense)
+    scores, rows = near.scores[:CROWD].astype(np.float64), near.rows[:CROWD]
     if not len(rows):
         return Signs(known=known, foreign=foreign)
     # Equal to the first counts whole, a step of WIDTH further a third of that.
-    weights = np.exp((near - near[0]) / (WIDTH if dense else WIDTH_OF_WORDS))
+    weights = np.exp((scores - scores[0]) / (WIDTH if dense else WIDTH_OF_WORDS))
     crowd = float(weights[legs.entry_of[rows] == entries[0]].sum() / weights.sum())
     elsewhere = float((legs.elsewhere @ vector).max(initial=0)) if dense else 0.0
-    return Signs(float(near[:NEAREST].mean()), crowd, elsewhere, known, foreign)
-
-
-def _nearest(
-    legs: Legs, vector: Vectors, evidence: Evidence | None, dense: bool
-) -> tuple[NDArray[np.float64], Positions]:
-    """Give the rows nearest to a message by the leg that leads, best first, and their scores."""
-    count = min(CROWD, len(legs.entry_of))
-    if dense:
-        scores, rows = (found[0] for found in legs.questions.search(vector[None], count))
-        return scores[rows >= 0].astype(np.float64), rows[rows >= 0]
-    if not evidence:
-        return np.zeros(0), np.zeros(0, dtype=np.int64)
-    rows = np.argpartition(-evidence.rows, count - 1)[:count]
-    rows = rows[evidence.rows[rows] > 0]
-    rows = rows[np.lexsort((rows, -evidence.rows[rows]))]
-    return evidence.rows[rows].astype(np.float64), rows
-
-
-def _by_question(legs: Legs, vector: Vectors, k: int) -> Positions:
-    def fetch(n: int) -> Positions:
-        found: Positions = legs.questions.search(vector[None], min(n, len(legs.entry_of)))[1][0]
-        return found[found >= 0]
-
-    return _best_rows(fetch, legs, k)
+    return Signs(float(scores[:NEAREST].mean()), crowd, elsewhere, known, foreign)
 
 
 def _by_answer(legs: Legs, vector: Vectors, k: int) -> Positions:
@@ -166,31 +150,38 @@ def _by_answer(legs: Legs, vector: Vectors, k: int) -> Positions:
     return rows
 
 
-def _by_words(legs: Legs, evidence: Evidence, k: int) -> Positions:
+def _nearest_questions(legs: Legs, vector: Vectors, n: int) -> _Near:
+    """Find the n questions nearest to a message by their cosine."""
+    scores, rows = (found[0] for found in legs.questions.search(vector[None], min(n, len(legs.entry_of))))
+    return _Near(scores[rows >= 0], rows[rows >= 0])
+
+
+def _nearest_words(evidence: Evidence, n: int) -> _Near:
+    """Find the n rows nearest to a message by its words."""
     scores = evidence.rows
-
-    def fetch(n: int) -> Positions:
-        least = np.partition(scores, -n)[-n] if n < len(scores) else 0
-        best = np.flatnonzero((scores >= least) & (scores > 0))
-        ordered: Positions = best[np.argsort(-scores[best], kind="stable")]
-        return ordered[:n]
-
-    return _best_rows(fetch, legs, k)
+    least = np.partition(scores, -n)[-n] if n < len(scores) else 0
+    best = np.flatnonzero((scores >= least) & (scores > 0))
+    rows: Positions = best[np.argsort(-scores[best], kind="stable")][:n]
+    return _Near(scores[rows], rows)
 
 
-def _best_rows(fetch: Callable[[int], Positions], legs: Legs, k: int) -> Positions:
+def _asked(legs: Legs, k: int) -> int:
+    """Say how many rows are asked for at first: as many as POOL entries, or k, are likely to have."""
+    return max(POOL, k) * min(MOST_WORDINGS, 1 + len(legs.entry_of) // len(legs.first_row))
+
+
+def _best_rows(near: _Near, legs: Legs, k: int, fetch: Callable[[int], _Near]) -> Positions:
     """Take the best row of up to POOL entries, and of k at least; `fetch(n)` gives the n best rows, best first.
 
     Where an entry has hundreds of wordings, the best rows may be of few entries: then more are asked for.
     """
-    entry_of, entries = legs.entry_of, len(legs.first_row)
-    asked = max(POOL, k) * min(MOST_WORDINGS, 1 + len(entry_of) // entries)
+    asked = max(CROWD, _asked(legs, k))
     while True:
-        rows = fetch(asked)
-        first = np.sort(np.unique(entry_of[rows], return_index=True)[1])  # of each entry, best first
-        if len(first) >= k or len(rows) < asked:
-            return rows[first[: max(POOL, k)]]
+        first = np.sort(np.unique(legs.entry_of[near.rows], return_index=True)[1])  # of each entry, best first
+        if len(first) >= k or len(near.rows) < asked:
+            return near.rows[first[: max(POOL, k)]]
         asked *= 4
+        near = fetch(asked)
 
 
 def _weigh(legs: Legs, rows: Positions, vector: Vectors, evidence: Evidence | None, dense: bool) -> list[Ranked]:
