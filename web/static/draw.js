@@ -3,7 +3,7 @@
 const LINK = /^(https?:\/\/|mailto:)/i;
 const ADDRESS_IN_TEXT = /https?:\/\/[\w\-.~:/?#@!$&*+,;=%()]*[\w\-~/#@&=%]/g;
 const HANGUL = /[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]/;
-const PROBABILITIES = new Set(["on_topic", "probability"]);
+const PROBABILITIES = new Set(["on_topic", "probability", "right", "answer_from", "refuse_below", "risk"]);
 const FIRST = ["on_topic", "rule", "legs", "matched", "margin"]; // then what else the trace holds
 const LAST = ["lang", "encoder", "retrieval", "generation"];
 const MOST_CHOICES = 3;
@@ -143,6 +143,7 @@ function fact(name, value, lang = languageOf(value)) {
 }
 
 function shown(name, value, words) {
+  if (typeof value === "boolean") return value ? words.yes : words.no;
   if (isNumber(value)) return PROBABILITIES.has(name) ? percent(value, words) : String(Math.round(value * 1000) / 1000);
   if (Array.isArray(value) && value.every((one) => typeof one === "string")) return value.join(", ") || "–";
   if (typeof value === "object") return JSON.stringify(value).slice(0, 300);
