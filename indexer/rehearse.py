@@ -25,7 +25,7 @@ from indexer.words import has_hangul
 
 Kind = Literal["wording", "entry", "elsewhere"]
 WORDINGS, ENTRIES = 300, 150  # messages of a kind, where the sheet has as many
-ROUNDS, FEW = 3, 150  # with so few wordings a sheet is rehearsed again, with others taken out
+ROUNDS = 3  # a small sheet is rehearsed again with others taken out
 OUT = 0.1  # share of the entries taken out in a round
 SAME = 0.999  # cosine of a message with itself, whatever the rounding
 DEPTH = 5  # candidates a message
@@ -49,7 +49,7 @@ def rehearse(material: Material, legs: Legs, facts: Manifest) -> dict[Kind, list
     for _ in range(ROUNDS):
         out = _entries_out(material[0], numbers)
         held = _wordings_out(material, out, numbers)
-        if not len(held) or len(found["wording"]) >= FEW:
+        if not len(held) or len(found["wording"]) >= WORDINGS:
             break
         for kind, trial in _round(material, facts, out, held, numbers):
             found[kind].append(trial)
