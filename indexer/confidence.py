@@ -1,7 +1,7 @@
 """Confidence: how likely the first candidate is right, how likely the message is on topic, and what to do.
 
 Two logistic models a leg over a few measures. Scores are measured in the sheet's own unit: how far above what
-messages about other things get there, so that one model fits many sheets (`BASE`, from benchmarks/fit_confidence.py).
+messages about other things get there, so that one model fits many sheets (base.json).
 `indexer.calibrate` adapts it to a sheet, and sets the thresholds for the risk that its owner states.
 """
 
@@ -70,6 +70,10 @@ class Calibration:
     fingerprint: str = ""  # of the encoder
     retrieval: str = ""
     corpus: str = ""  # hash of the rows
+
+    def made_for(self, fingerprint: str, retrieval: str) -> bool:
+        """Tell whether it judges what an encoder and a retrieval find: under others its numbers mean nothing."""
+        return (self.fingerprint, self.retrieval) == (fingerprint, retrieval)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the form that the manifest keeps."""

@@ -15,7 +15,7 @@ from indexer.confidence import Judgement, judge
 from indexer.errors import UserError
 from indexer.index import Index
 from indexer.progress import Progress, silent
-from indexer.queries import Query
+from indexer.queries import Query, refuse_foreign
 from indexer.retrieve import Candidate
 
 DEPTH = 10  # candidates a query
@@ -39,19 +39,13 @@ class Result:
 def run_queries(index: Index, queries: Sequence[Query], progress: Progress = silent) -> list[Result]:
     """Search every query."""
     entry_of, entries = _entries(index)
-    unknown = {name for query in queries for name in query.relevance} - entry_of.keys() - entries
-    judged = {name for query in queries for name in query.relevance}
-    if judged and unknown == judged:
-        raise UserError(f"the judgements name rows that the index does not hold, such as {sorted(unknown)[:3]}.")
+    refuse_foreign(queries, entry_of.keys() | entries)
     results = []
     for start in range(0, len(queries), SHARE):
         progress(f"Searching {index.folder}", start, len(queries))
         share = queries[start : start + SHARE]
         for query, found in zip(share, index.search([query.text for query in share], DEPTH), strict=True):
-            relevant = {
-                name if query.by_entry else entry_of.get(name, name): value for name, value in query.relevance.items()
-            }
-            results.append(Result(query, relevant, found, judge(query.text, found, index.calibration)))
+            results.append(Result(query, query.entries(entry_of), found, judge(query.text, found, index.calibration)))
     progress(f"Searching {index.folder}", len(queries), len(queries))
     return results
 

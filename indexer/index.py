@@ -89,7 +89,7 @@ class Index:
     def calibration(self) -> Calibration:
         """What its candidates are judged by."""
         found = Calibration.from_dict(self.facts.calibration) if self.facts.calibration else None
-        if not found or (found.fingerprint, found.retrieval) != (self.facts.fingerprint, self.facts.retrieval):
+        if not found or not found.made_for(self.facts.fingerprint, self.facts.retrieval):
             what = "was made for another encoder or retrieval" if found else "is missing"
             raise UserError(f"{self.folder}: its calibration {what}. Type: indexer calibrate --index {self.folder}")
         return found

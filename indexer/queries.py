@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -25,6 +25,10 @@ class Query:
         """Whether some document answers it."""
         return any(value > 0 for value in self.relevance.values())
 
+    def entries(self, entry_of: Mapping[str, str]) -> dict[str, int]:
+        """Give the judgements by entry; `entry_of` maps row ids to theirs."""
+        return {name if self.by_entry else entry_of.get(name, name): value for name, value in self.relevance.items()}
+
 
 def read_queries(queries: str | Path, qrels: str | Path | None = None) -> list[Query]:
     """Read judged queries.
@@ -45,6 +49,13 @@ def read_queries(queries: str | Path, qrels: str | Path | None = None) -> list[Q
             raise UserError(f"{queries} holds no judgements. Name them with --qrels FILE.")
         return found
     return _joined(found, qrels)
+
+
+def refuse_foreign(queries: Iterable[Query], known: Collection[str]) -> None:
+    """Refuse judgements of which none names a row or an entry that is known: they are of another sheet."""
+    judged = {name for query in queries for name in query.relevance}
+    if judged and judged.isdisjoint(known):
+        raise UserError(f"the judgements name rows that the index does not hold, such as {sorted(judged)[:3]}.")
 
 
 def write_queries(queries: Iterable[Query], folder: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from indexer import manifest
 from indexer.calibrate import RISK, fit
+from indexer.cells import normalise
 from indexer.confidence import Calibration
 from indexer.database import FILE as DATABASE
 from indexer.database import Database
@@ -18,7 +19,7 @@ from indexer.legs import Legs, open_legs
 from indexer.manifest import Manifest
 from indexer.progress import Progress, silent
 from indexer.publish import Material, elsewhere, material, only_builder
-from indexer.queries import Query
+from indexer.queries import Query, refuse_foreign
 from indexer.rehearse import DEPTH, Trial
 from indexer.retrieve import rank, speaking
 from indexer.row import Row
@@ -40,7 +41,7 @@ def calibrate(
     with only_builder(folder), closing(Database(folder / DATABASE, readonly=False)) as database:
         rows = database.rows(facts.generation)
         if queries:
-            _known(queries, rows, folder)
+            refuse_foreign(queries, {row.id for row in rows} | {row.entry for row in rows})
             database.keep_judged(queries)
         before = calibration_of(facts)
         encoder = open_encoder(facts.encoder, encoder_folder(folder, facts.fingerprint))
@@ -80,23 +81,19 @@ def calibration_of(facts: Manifest) -> Calibration | None:
     if not facts.calibration:
         return None
     found = Calibration.from_dict(facts.calibration)
-    return found if (found.fingerprint, found.retrieval) == (facts.fingerprint, facts.retrieval) else None
+    return found if found.made_for(facts.fingerprint, facts.retrieval) else None
 
 
 def judge_trials(
     legs: Legs, facts: Manifest, rows: Sequence[Row], encoder: Encoder, queries: Sequence[Query]
 ) -> list[Trial]:
     """Search judged queries; those equal to a stored question are left out, since a rule decides them."""
-    from indexer.cells import normalise
-
     stored, entry_of = {normalise(row.question) for row in rows}, {row.id: row.entry for row in rows}
     asked = [query for query in queries if normalise(query.text) not in stored]
     found = []
     for query, vector in zip(asked, encoder.encode([query.text for query in asked]), strict=True):
         ranked = rank(legs, query.text, vector, DEPTH, *speaking(facts.retrieval, facts.encoder, query.text))
-        relevant = {
-            name if query.by_entry else entry_of.get(name, name) for name, value in query.relevance.items() if value > 0
-        }
+        relevant = {entry for entry, value in query.entries(entry_of).items() if value > 0}
         right = bool(ranked) and rows[ranked[0].position].entry in relevant
         questions = [rows[item.position].question for item in ranked]
         near = twin(query.text, questions, [item.rank_score for item in ranked])
@@ -114,9 +111,3 @@ def _encode_new(database: Database, encoder: Encoder, facts: Manifest) -> None:
     known = database.known_vectors(facts.fingerprint)
     names = {name: text for text in elsewhere(facts.encoder) if (name := of_text(text)) not in known}
     database.add_vectors(facts.fingerprint, list(names), encoder.encode(list(names.values())))
-
-
-def _known(queries: Sequence[Query], rows: Sequence[Row], folder: Path) -> None:
-    judged = {name for query in queries for name in query.relevance}
-    if judged and not judged & ({row.id for row in rows} | {row.entry for row in rows}):
-        raise UserError(f"the judgements name rows that {folder} does not hold, such as {sorted(judged)[:3]}.")
