@@ -125,7 +125,7 @@ def compare(
 
     \b
     Example:
-      cp -r data/index runs/edited      (keeps its calibration)
+      mkdir -p runs; cp -r data/index runs/edited      (keeps its calibration)
       indexer build edited.csv --out runs/edited
       indexer compare data/index runs/edited --queries data/queries.csv --qrels data/qrels.csv
     """
