@@ -30,6 +30,8 @@ def upper_bound(wrong: int, total: int, delta: float) -> float:
         raise ValueError(f"{wrong} wrong of {total}")
     if wrong == total:
         return 1.0
+    if not wrong:
+        return float(1 - delta ** (1 / total))
     from scipy.special import betaincinv
 
     return float(betaincinv(wrong + 1, total - wrong, 1 - delta))

@@ -158,7 +158,7 @@ def clustered(number, seed):
     ("number", "kind", "recall"),
     [
         (100, "IndexFlat", 1.0),
-        (3000, "IndexScalarQuantizer", 0.99),
+        (3000, "IndexRefine", 0.99),
         (12_000, "IndexIVFScalarQuantizer", 0.95),
     ],
 )
