@@ -7,6 +7,8 @@ from apiflask import APIFlask
 from flask import Response
 from flask.json.provider import DefaultJSONProvider
 
+from bot.journal import Journal
+from bot.settings import Settings
 from indexer.errors import UserError
 from web import api, chat, problems
 from web.asking import Bot
@@ -42,15 +44,19 @@ class ReadableJson(DefaultJSONProvider):
         return super().dumps(obj, **kwargs).encode("utf-8", "replace").decode("utf-8")
 
 
-def create_app(bot: Bot | None = None) -> APIFlask:
+def create_app(bot: Bot | None = None, settings: Settings | None = None) -> APIFlask:
     """Make the application around a bot, or around the one that the settings name.
 
-    Raises UserError where the index is missing or damaged.
+    Without settings: those of the environment, or the defaults where a bot is given. Raises UserError where the index
+    is missing or damaged.
     """
+    settings = settings or (Settings() if bot else read_settings())
     app = APIFlask(__name__, title="Mundap", version="1", docs_path=None, json_errors=False)
     app.json = ReadableJson(app)
     app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT
-    app.extensions["bot"] = open_from_settings() if bot is None else bot
+    app.extensions["bot"] = open_from(settings) if bot is None else bot
+    app.extensions["settings"] = settings
+    app.extensions["journal"] = settings.journal and Journal(settings.journal, settings.retention_days, settings.mask)
     app.extensions["gate"] = Gate()
     app.register_blueprint(chat.bp)
     app.register_blueprint(api.bp)
@@ -59,13 +65,20 @@ def create_app(bot: Bot | None = None) -> APIFlask:
     return app
 
 
-def open_from_settings() -> Bot:
-    """Open the bot that the environment describes."""
+def read_settings() -> Settings:
+    """Read the settings, so that `flask --app web run` says in one line what is wrong with them."""
+    try:
+        return Settings.from_environment()
+    except UserError as error:
+        raise StartError(str(error)) from error
+
+
+def open_from(settings: Settings) -> Bot:
+    """Open the bot that the settings describe."""
     from bot import open_bot
-    from bot.settings import Settings
 
     try:
-        return open_bot(Settings.from_environment().index)
+        return open_bot(settings.index)
     except UserError as error:
         raise StartError(str(error)) from error
 

@@ -1,12 +1,15 @@
 """The one way from a request to the bot: what a message may be, and who answers it."""
 
+import time
 import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol, cast
 
 from flask import current_app
 
 from bot.answer import Answer
+from bot.journal import Journal
 from web.gate import Gate
 from web.problems import Refused
 
@@ -37,10 +40,21 @@ def the_bot() -> Bot:
     return cast(Bot, current_app.extensions["bot"])
 
 
-def answer(message: str, session: str | None = None) -> Answer:
-    """Let the bot answer, through the gate."""
+def answer(message: str, session: str | None = None, channel: str = "api") -> Answer:
+    """Let the bot answer, through the gate, and write it down; `trace.exchange` names the exchange for a vote."""
+    started = time.perf_counter()
     with cast(Gate, current_app.extensions["gate"]):
-        return the_bot().answer(message, session=session)
+        found = the_bot().answer(message, session=session)
+    journal = the_journal()
+    if journal is None:
+        return found
+    exchange = journal.record(message, found, channel, session, (time.perf_counter() - started) * 1e3)
+    return replace(found, trace={**found.trace, "exchange": exchange})
+
+
+def the_journal() -> Journal | None:
+    """Give the journal of the running application, where it keeps one."""
+    return cast("Journal | None", current_app.extensions["journal"])
 
 
 def search(query: str, k: int) -> Sequence[Mapping[str, Any]]:
