@@ -120,7 +120,7 @@ def render(found: Mapping[str, Any], shown: int) -> str:
         f"{found[side]['retrieval']})"
         for side in ("before", "after")
     ]
-    lines += ["", *_table(found["figures"]), ""]
+    lines += [*_unlike(found["before"], found["after"]), "", *_table(found["figures"]), ""]
     changed = found["changed"]
     rest = len(changed) - found["lost"] - found["won"]
     lines.append(f"{found['queries']} queries: {found['lost']} lost, {found['won']} won, {rest} changed otherwise.")
@@ -131,6 +131,17 @@ def render(found: Mapping[str, Any], shown: int) -> str:
     if len(changed) > shown:
         lines.append(f"... and {len(changed) - shown} more. Type --shown {len(changed)} to see all.")
     return "\n".join([*lines, "", _verdict(found)])
+
+
+def _unlike(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Say that decisions differ for another reason than the sheet: a build in a new folder knows no judged messages."""
+    if (before["risk"], before["judged"] > 0) == (after["risk"], after["judged"] > 0):
+        return []
+    was, now = (f"risk {one['risk']:g}, {one['judged']} judged messages" for one in (before, after))
+    return [
+        f"Calibrated differently ({was}; now {now}), so decisions differ for that alone. "
+        "Copy the folder of the first index before you build the second, or calibrate both alike."
+    ]
 
 
 def _figures(result: Result) -> dict[str, float]:
@@ -174,6 +185,8 @@ def _facts(index: Index) -> dict[str, Any]:
         "entries": facts.entries,
         "encoder": facts.encoder,
         "retrieval": facts.retrieval,
+        "risk": index.calibration.risk,
+        "judged": index.calibration.judged,
     }
 
 

@@ -209,6 +209,15 @@ def test_a_person_sees_the_figures_what_changed_and_the_verdict(gate):
     assert "No figure fell significantly." in same.stdout
 
 
+def test_two_calibrations_are_told_apart(gate, tmp_path):
+    assert "Calibrated differently" not in gate("before", "after").stdout
+    judged = ["--queries", tmp_path / "q.csv", "--qrels", tmp_path / "r.csv", "--risk", "0.1"]
+    assert CliRunner().invoke(main, ["calibrate", "--index", *map(str, (tmp_path / "before", *judged))]).exit_code == 0
+    told = gate("before", "after").stdout
+    assert "Calibrated differently (risk 0.1, " in told
+    assert "now risk 0.05, 0 judged messages)" in told
+
+
 def test_a_split(gate):
     assert json.loads(gate("before", "after", "--split", "test", "--json").stdout)["queries"] == 1
     wrong = gate("before", "after", "--split", "held-out")
