@@ -1,77 +1,55 @@
 """The bot: a message in, one answer out, with everything that the answer rests on."""
 
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from indexer.confidence import Judgement, judge
+from bot.composing import TEXTS, Answer, Decision, Source, compose, small_talk
+from bot.conversation import WIDTH, Topic, Topics, is_bare, joined, leans, together
+from bot.smalltalk import kind_of, without_greeting
+from indexer.confidence import judge
 from indexer.index import Index
 from indexer.manifest import FILE as MANIFEST
-from indexer.retrieve import Candidate
 from indexer.words import has_hangul
 
-Decision = Literal["answer", "choose", "abstain", "generated", "smalltalk"]
+__all__ = ["TEXTS", "Answer", "Bot", "Decision", "Source", "answer_from", "compose"]
+
 SHOWN = 5  # candidates in an answer
+NO_TOPIC = Topic()
 REMEMBERED = 1_000  # answers of a generation that are kept for whoever asks the same
-OFFERED = 3  # stored questions offered where the decision is choose
-TEXTS: dict[tuple[str, str], str] = {
-    ("choose", "en"): "I am not sure which one you mean. Is it one of these?",
-    ("choose", "ko"): "어떤 것을 찾으시는지 확실하지 않아요. 혹시 이 중에 있나요?",
-    ("abstain", "en"): "I have no answer to that. Could you put it in other words, or ask about something else?",
-    ("abstain", "ko"): "그 질문에 맞는 답을 찾지 못했어요. 다른 말로 다시 물어보시거나 다른 것을 물어봐 주세요.",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A stored entry that the text comes from."""
-
-    id: str
-    entry: str
-    question: str
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What `bot ask --json` and `POST /api/ask` give."""
-
-    decision: Decision
-    text: str  # what the person reads
-    confidence: float  # probability that the first candidate is right
-    candidates: Sequence[Mapping[str, Any]]  # best first: id, entry, question, answer, score, rank_score, ...
-    sources: Sequence[Source] = ()
-    trace: Mapping[str, Any] = field(default_factory=dict)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give the JSON form."""
-        return {
-            "decision": self.decision,
-            "text": self.text,
-            "confidence": self.confidence,
-            "candidates": list(self.candidates),
-            "sources": [asdict(source) for source in self.sources],
-            "trace": dict(self.trace),
-        }
 
 
 class Bot:
     """Answers from an index folder, and follows it from generation to generation. Safe to share between threads."""
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, contact: str = "") -> None:
         self.folder = Path(folder)
+        self.contact = contact  # where a person can be reached: words, an address, a URL
+        self._topics = Topics()
         self._published = self._stamp()
         self._follow(Index.open(self.folder))
         self._info: dict[str, Any] = {}  # of one generation: every page asks for it
         self._swapping = threading.Lock()
 
     def answer(self, message: str, session: str | None = None) -> Answer:
-        """Answer a message; `session` names the conversation that it belongs to."""
+        """Answer a message; `session` names the conversation that it belongs to. Without one nothing is remembered."""
         self._keep_up()
-        return self._remembered(message)
+        topic = self._topics.of(session)
+        answer = self._remembered(message, topic if leans(message, topic.message) else NO_TOPIC)
+        if session:
+            self._topics.keep(session, topic_after(answer, message, topic))
+        return answer
+
+    def forget(self, session: str) -> None:
+        """Forget what a conversation was about."""
+        self._topics.forget(session)
+
+    def warm(self) -> None:
+        """Load whatever loads late, so that no visitor waits for it."""
+        for message in ("warm-up", "준비 운동"):
+            answer_from(self.index, message)
+        self.info()
 
     def search(self, query: str, k: int = 5) -> list[dict[str, Any]]:
         """Give the k best entries for a query, without a decision."""
@@ -104,7 +82,7 @@ class Bot:
     def _follow(self, index: Index) -> None:
         """Answer from an index from here on, and forget the answers of the one before."""
         self._index = index
-        self._remembered = lru_cache(REMEMBERED)(partial(answer_from, index))
+        self._remembered = lru_cache(REMEMBERED)(partial(answer_from, index, contact=self.contact))
 
     def _stamp(self) -> tuple[int, int] | None:
         """Tell one published manifest from the next, for the price of one look at the folder."""
@@ -115,40 +93,37 @@ class Bot:
         return found.st_mtime_ns, found.st_ino
 
 
-def answer_from(index: Index, message: str) -> Answer:
-    """Answer a message from one generation."""
-    (found,) = index.search([message], SHOWN)
-    return compose(message, found, judge(message, found, index.calibration), index)
+def answer_from(index: Index, message: str, topic: Topic = NO_TOPIC, contact: str = "") -> Answer:
+    """Answer a message from one generation; `topic` is what it leans on, if it does."""
+    message = message.encode("utf-8", "replace").decode()
+    kind, asked = kind_of(message), without_greeting(message)
+    if (kind or asked != message) and index.database.same_question(index.facts.generation, message):
+        kind, asked = None, message  # the sheet has an answer of its own to this
+    if kind:
+        return small_talk(kind, message, index, contact)
+    if topic.message:
+        return follow(index, message, asked, topic, contact)
+    (found,) = index.search([asked], SHOWN)
+    return compose(message, found, judge(asked, found, index.calibration), index, contact)
 
 
-def compose(message: str, found: Sequence[Candidate], judgement: Judgement, index: Index) -> Answer:
-    """Put an answer together: the stored text verbatim, or a sentence that asks back."""
-    language = "ko" if has_hangul(message) else "en"
-    given = found[: {"answer": 1, "choose": OFFERED}.get(judgement.decision, 0)]
-    text = given[0].row.answer if judgement.decision == "answer" else TEXTS[judgement.decision, language]
-    return Answer(
-        decision=judgement.decision,
-        text=text,
-        confidence=round(judgement.probability, 4),
-        candidates=[candidate.to_dict() for candidate in found],
-        sources=[_source(candidate) for candidate in given],
-        trace={
-            "rule": judgement.rule,
-            "right": round(judgement.probability, 4),
-            "on_topic": round(judgement.on_topic, 4),
-            "answer_from": index.calibration.answer,
-            "refuse_below": index.calibration.refuse,
-            "risk": index.calibration.risk,
-            "promised": index.calibration.promised,
-            "stale": index.stale,
-            "legs": found[0].ranked.legs if found else "",
-            "margin": round(_margin(found), 4),
-            "lang": language,
-            "encoder": index.facts.encoder,
-            "retrieval": index.facts.retrieval,
-            "generation": index.facts.generation,
-        },
-    )
+def follow(index: Index, message: str, asked: str, topic: Topic, contact: str) -> Answer:
+    """Answer a message that leans on a topic: together with it where that is clearer, never where it is sure alone."""
+    text = joined(without_greeting(topic.message), asked)
+    alone, both = index.search([asked, text], WIDTH)
+    merged = together(alone, both, topic, heard=not is_bare(asked, adding=False))[:SHOWN]
+    by_itself, with_topic = judge(asked, alone[:SHOWN], index.calibration), judge(text, merged, index.calibration)
+    if by_itself.decision == "answer" or with_topic.probability <= by_itself.probability:
+        return compose(message, alone[:SHOWN], by_itself, index, contact)
+    return compose(message, merged, with_topic, index, contact, followed=topic.message)
+
+
+def topic_after(answer: Answer, message: str, topic: Topic) -> Topic:
+    """Say what a conversation is about after an answer: small talk and follow-ups leave the topic as it is."""
+    if answer.decision == "smalltalk" or answer.trace["followed"]:
+        return topic
+    first = answer.candidates[0] if answer.candidates else {}
+    return Topic(message, first.get("entry", ""), str(first.get("category", "")))
 
 
 def examples(index: Index, each: int = 3) -> list[str]:
@@ -161,12 +136,3 @@ def examples(index: Index, each: int = 3) -> list[str]:
     korean = [question for (hangul, _), question in picked.items() if hangul]
     english = [question for (hangul, _), question in picked.items() if not hangul]
     return korean[:each] + english[:each]
-
-
-def _source(candidate: Candidate) -> Source:
-    row = candidate.row
-    return Source(row.id, row.entry, row.question, str(row.extra.get("url", "")))
-
-
-def _margin(found: Sequence[Candidate]) -> float:
-    return found[0].ranked.rank_score - found[1].ranked.rank_score if len(found) > 1 else 0.0

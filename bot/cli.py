@@ -1,15 +1,24 @@
 """The command `bot`: ask one question, or hold a conversation in the terminal."""
 
+import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from bot.settings import Settings
+from bot.configuring import settings
+from bot.inspecting import inspect_group
+from bot.keeping import journal
+from bot.pretraining import pretrain
+from bot.settings import read as read_settings
+from bot.training import classify, predict, train
 from indexer.command import Commands, echo_json
 
 if TYPE_CHECKING:
-    from bot.answer import Answer, Bot
+    from bot.answer import Answer, Bot, Source
+    from bot.journal import Journal
 
 INDEX = click.option("--index", type=click.Path(path_type=Path), help="Folder of the index.  [default: data/index]")
 
@@ -18,6 +27,13 @@ INDEX = click.option("--index", type=click.Path(path_type=Path), help="Folder of
 @click.version_option(package_name="mundap")
 def main() -> None:
     """Answer messages from an index."""
+
+
+for command in (train, predict, classify, settings, journal):
+    main.add_command(command)
+
+main.add_command(pretrain)
+main.add_command(inspect_group)
 
 
 @main.command()
@@ -31,7 +47,10 @@ def ask(message: str, index: Path | None, as_json: bool) -> None:
     Example:
       bot ask "환불은 언제까지 되나요?"
     """
-    answer = _open(index).answer(message)
+    bot, notes = _open(index, always=False)
+    answer = _answer(bot, notes, message, None)
+    if notes:
+        notes.close()
     echo_json(answer.to_dict()) if as_json else click.echo(show(answer))
 
 
@@ -44,16 +63,22 @@ def chat(index: Path | None) -> None:
     Example:
       bot chat --index data/index
     """
-    bot = _open(index)
+    bot, notes = _open(index, always=True)
     click.echo("Ask anything. An empty line ends. / 무엇이든 물어보세요. 빈 줄을 입력하면 끝납니다.", err=True)
-    offered: list[str] = []
+    session, answer = f"terminal:{time.time_ns()}", None
+    offered: Sequence[Source] = ()
     while message := _read():
-        if message.isdecimal() and 1 <= int(message) <= len(offered):
-            message = offered[int(message) - 1]
+        if answer and message.isdecimal() and 1 <= int(message) <= len(offered):
+            picked = offered[int(message) - 1]
+            if notes:
+                notes.choose(answer.trace["exchange"], picked.id)
+            message = picked.question
             click.echo(f"({message})")
-        answer = bot.answer(message)
-        offered = [source.question for source in answer.sources] if answer.decision == "choose" else []
+        answer = _answer(bot, notes, message, session)
+        offered = answer.sources if answer.decision == "choose" else ()
         click.echo(f"{show(answer)}\n")
+    if notes:
+        notes.close()
 
 
 def show(answer: "Answer") -> str:
@@ -74,7 +99,27 @@ def _read() -> str:
         return ""
 
 
-def _open(index: Path | None) -> "Bot":
+def _answer(bot: "Bot", notes: "Journal | None", message: str, session: str | None) -> "Answer":
+    """Let the bot answer, and write it down where a journal is kept."""
+    started = time.perf_counter()
+    answer = bot.answer(message, session)
+    if notes is None:
+        return answer
+    exchange = notes.record(message, answer, "terminal", session, (time.perf_counter() - started) * 1e3)
+    return replace(answer, trace={**answer.trace, "exchange": exchange})
+
+
+def _open(index: Path | None, always: bool) -> "tuple[Bot, Journal | None]":
+    """Open the bot, and the journal; unless `always`, only one that the settings name."""
     from bot import open_bot
 
-    return open_bot(index or Settings.from_environment().index)
+    found = read_settings()
+    for warning in found.warnings:
+        click.echo(f"Warning: {warning}", err=True)
+    chosen = found.settings
+    bot = open_bot(index or chosen.index, chosen.contact)
+    if chosen.journal is None or not (always or found.sources["journal"] != "default"):
+        return bot, None
+    from bot.journal import Journal
+
+    return bot, Journal(chosen.journal, chosen.retention_days, chosen.mask)

@@ -36,10 +36,20 @@ class Commands(click.Group):
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             click.echo(f"Error: {where}{error.strerror or error}. Check the path, its rights and the disk.", err=True)
+        except ModuleNotFoundError as error:
+            click.echo(f"Error: {without_package(error)}", err=True)
         except Exception as error:  # a fault of ours: still one line, and what to do with it
             what = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
             click.echo(f"Error: unexpected {what}. Please report this with the command that you typed.", err=True)
         return ctx.exit(2)
+
+
+def without_package(error: ModuleNotFoundError) -> str:
+    """Say what to do where a package is missing, as most are where only what serves is installed (docs/deploy.md)."""
+    return (
+        f"this needs the package {error.name}, which is not installed here. "
+        "Do it where all of Mundap is installed, or type in its source folder: pip install ."
+    )
 
 
 def open_index(folder: Path) -> "Index":

@@ -1,5 +1,6 @@
 """An index: one folder that answers queries, opened as one published generation."""
 
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -115,7 +116,7 @@ class Index:
         """Turn whatever a library says of a damaged file into the command that mends it."""
         try:
             yield
-        except UserError:
+        except (UserError, ModuleNotFoundError):
             raise
         except Exception as error:  # each library has errors of its own for this
             reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
@@ -130,6 +131,11 @@ class Index:
         try:
             known = self.database.generations()
         except sqlite3.DatabaseError as error:
+            if not os.access(self.folder, os.W_OK):
+                raise UserError(
+                    f"{self.folder} may not be written to by this account, which SQLite needs even to read. "
+                    f"Type: sudo chown -R ACCOUNT {self.folder}, with the account that serves"
+                ) from error
             return [f"{DATABASE} cannot be read ({error})"]
         return [] if self.facts.generation in known else [f"{DATABASE} has no generation {self.facts.generation}"]
 

@@ -4,13 +4,32 @@ A lone message is encoded at once, on its own thread; there is no window to wait
 """
 
 import threading
+import time
+import weakref
 from collections import deque
 from collections.abc import Sequence
+from typing import Protocol
 
 from indexer.encoders import Encoder
 from indexer.vectors import Vectors
 
 MOST = 64  # texts taken along: a batch of more gains nothing and keeps the first one waiting
+
+
+class Watch(Protocol):
+    """Whoever wants to know how long encoding takes, a histogram of the server for instance."""
+
+    def observe(self, amount: float) -> None:
+        """Take the seconds that one batch took."""
+        ...
+
+
+_watching: list[weakref.ref[Watch]] = []
+
+
+def watch(watcher: Watch) -> None:
+    """Tell a watcher of every batch that this process encodes for callers, for as long as it lives."""
+    _watching[:] = [known for known in _watching if known() is not None] + [weakref.ref(watcher)]
 
 
 class Call:
@@ -72,9 +91,17 @@ class Together:
                 room -= len(first.others[-1].texts)
         first.ready.set()
 
+    def _timed(self, texts: Sequence[str]) -> Vectors:
+        started = time.perf_counter()
+        vectors = self.encoder.encode(texts)
+        for known in list(_watching):
+            if watcher := known():
+                watcher.observe(time.perf_counter() - started)
+        return vectors
+
     def _encode(self, calls: Sequence[Call]) -> None:
         try:
-            vectors = self.encoder.encode([text for call in calls for text in call.texts])
+            vectors = self._timed([text for call in calls for text in call.texts])
             at = 0
             for call in calls:
                 call.vectors = vectors[at : at + len(call.texts)]

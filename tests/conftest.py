@@ -7,6 +7,7 @@ import pytest
 from filelock import FileLock
 
 ROOT = Path(__file__).parents[1]
+os.environ.setdefault("MUNDAP_JOURNAL", "off")  # no test writes into the checkout, nor does a process that it starts
 
 
 @pytest.fixture(scope="session")

@@ -1,17 +1,18 @@
-"""The JSON interface: ask, search, health."""
+"""The JSON interface: ask, vote, search."""
 
 from typing import Any
 
 from apiflask import APIBlueprint
-from flask import current_app, request
+from flask import request
 from werkzeug.exceptions import BadRequest
 
-from indexer.errors import UserError
 from web import asking, openapi
-from web.asking import read_message, read_session, the_bot
+from web.asking import read_message, read_session, readable, the_bot, the_journal
 from web.problems import Refused
 
 MOST_RESULTS = 50
+CHANNELS = ("api", "chat", "widget")  # that say so themselves; the others have addresses of their own
+NAME_LIMIT = 200  # characters of an exchange's or a row's id
 
 bp = APIBlueprint("api", __name__, url_prefix="/api", tag="Mundap")
 
@@ -22,7 +23,31 @@ def ask() -> dict[str, Any]:
     """Answer one message."""
     body = read_object()
     message, session = read_message(body.get("message")), read_session(body.get("session"))
-    return asking.answer(message, session).to_dict()
+    return asking.answer(message, session, read_channel(body.get("channel"))).to_dict()
+
+
+@bp.post("/vote")
+@bp.doc(responses=openapi.VOTE_RESPONSES, extensions=openapi.VOTE_BODY)
+def vote() -> dict[str, Any]:
+    """Say of an answer whether it helped, or which of the offered questions was meant."""
+    body = read_object()
+    exchange = read_name(body.get("exchange"), "exchange")
+    if not body.keys() & {"vote", "chosen"}:
+        raise Refused("vote_invalid", field="vote")
+    thumb = read_thumb(body["vote"]) if "vote" in body else None
+    chosen = read_name(body["chosen"], "chosen") if "chosen" in body else None
+    if not write_down(exchange, thumb, chosen):
+        raise Refused("unknown_exchange", field="exchange")
+    return {"status": "ok"}
+
+
+def write_down(exchange: str, thumb: str | None = None, chosen: str | None = None) -> bool:
+    """Write a vote or a choice, and tell whether the exchange is in the journal."""
+    journal = the_journal()
+    if journal is None:
+        return False
+    known = thumb is None or journal.vote(exchange, thumb)
+    return bool(known and (chosen is None or journal.choose(exchange, chosen)))
 
 
 @bp.get("/search")
@@ -37,21 +62,6 @@ def search() -> dict[str, Any]:
     }
 
 
-@bp.get("/health")
-@bp.doc(responses=openapi.HEALTH_RESPONSES)
-def health() -> dict[str, Any]:
-    """Tell whether the bot can answer, by letting it look something up."""
-    try:
-        the_bot().search("health", 1)
-        info = the_bot().info()
-    except UserError:
-        raise
-    except Exception as error:  # whatever broke, a probe must hear 503
-        current_app.logger.exception("the bot cannot answer")
-        raise Refused("unavailable", reason=type(error).__name__) from error
-    return {"status": "ok"} | {key: info[key] for key in ("generation", "entries", "encoder")}
-
-
 def read_object() -> dict[str, Any]:
     """Give the JSON object of the request, or refuse it (400)."""
     if not request.is_json:
@@ -63,6 +73,29 @@ def read_object() -> dict[str, Any]:
     if not isinstance(body, dict):
         raise Refused("not_an_object")
     return body
+
+
+def read_channel(value: object) -> str:
+    """Give the name of the page that asks, or refuse it (422)."""
+    if value is None:
+        return CHANNELS[0]
+    if not isinstance(value, str) or value not in CHANNELS:
+        raise Refused("channel_invalid", field="channel")
+    return value
+
+
+def read_thumb(value: object) -> str:
+    """Give a vote, or refuse it (422)."""
+    if not isinstance(value, str) or value not in ("up", "down", ""):
+        raise Refused("vote_invalid", field="vote")
+    return value
+
+
+def read_name(value: object, field: str) -> str:
+    """Give the id of an exchange or of a stored row, or refuse it (422)."""
+    if not isinstance(value, str) or not 0 < len(value) <= NAME_LIMIT:
+        raise Refused("id_invalid", field=field)
+    return readable(value)
 
 
 def read_k(text: str) -> int:

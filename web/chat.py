@@ -9,7 +9,9 @@ from flask import Response, make_response, render_template, request, url_for
 
 from bot.answer import Answer
 from web import asking
+from web.api import read_name, read_thumb, write_down
 from web.asking import MESSAGE_LIMIT, read_message, the_bot
+from web.keys import page_token
 from web.problems import Refused
 from web.words import LANGUAGES, WORDS, language, text_language
 
@@ -60,46 +62,61 @@ def say() -> Response:
     written = [text for text in request.form.getlist("message") if text.strip()]
     try:
         message = read_message(next(iter(written), ""))
-        return show(message=message, answer=asking.answer(message))
+        if "chosen" in request.args:
+            exchange, chosen = (read_name(request.args.get(name), name) for name in ("exchange", "chosen"))
+            write_down(exchange, chosen=chosen)
+        return show(message=message, answer=asking.answer(message, channel="chat"))
     except Refused as refused:
         response = show(refusal=refused.sentences()[language() == "ko"], status=refused.code or 422)
         response.headers.update(refused.headers)
         return response
 
 
+@bp.post("/vote")
+def vote() -> Response:
+    """Take a thumb from a browser without JavaScript, and thank for it."""
+    exchange, thumb = read_name(request.form.get("exchange"), "exchange"), read_thumb(request.form.get("vote"))
+    if not write_down(exchange, thumb):
+        raise Refused("unknown_exchange", field="exchange")
+    lang = language()
+    return make_response(render_template("problem.html", lang=lang, words=WORDS[lang], sentence=WORDS[lang]["thanks"]))
+
+
 def show(message: str = "", answer: Answer | None = None, refusal: str = "", status: int = 200) -> Response:
     """Render the page with at most one exchange; all else lives in the browser."""
-    lang, info = language(), the_bot().info()
-    words = WORDS[lang]
-    html = render_template(
-        "chat.html",
-        lang=lang,
-        words=words,
-        greeting=words["greeting"].replace("{n}", f"{info['entries']:,}"),
-        starters=starters(info.get("examples", ()), lang),
-        message=message,
-        answer=answer and answer.to_dict(),
-        refusal=refusal,
-        settings=settings(lang, message, answer),
-    )
+    page = shared(language(), "chat", "mundap.conversation")
+    page["settings"] |= {
+        "home": url_for("chat.page"),
+        "exchange": answer and {"message": message, "answer": answer.to_dict()},
+    }
+    html = render_template("chat.html", **page, message=message, answer=answer and answer.to_dict(), refusal=refusal)
     response = make_response(html, status)
     response.headers["Cache-Control"] = "no-store"
     return response
 
 
+def shared(lang: str, channel: str, memory: str) -> dict[str, Any]:
+    """Give what a page with a conversation needs; `memory` names where the tab keeps it."""
+    info, words = the_bot().info(), WORDS[lang]
+    return {
+        "lang": lang,
+        "words": words,
+        "greeting": words["greeting"].replace("{n}", f"{info['entries']:,}"),
+        "starters": starters(info.get("examples", ()), lang),
+        "settings": {
+            "ask": url_for("api.ask"),
+            "vote": url_for("api.vote"),
+            "channel": channel,
+            "memory": memory,
+            "headers": {"X-Page-Token": token} if (token := page_token()) else {},
+            "lang": lang,
+            "words": words,
+            "bands": BANDS,
+            "limit": MESSAGE_LIMIT,
+        },
+    }
+
+
 def starters(examples: Sequence[str], lang: str) -> list[str]:
     """Choose stored questions to start with, in the language of the page where there are any."""
     return ([text for text in examples if text_language(text) == lang] or list(examples))[:STARTERS]
-
-
-def settings(lang: str, message: str, answer: Answer | None) -> dict[str, Any]:
-    """Give what the module reads from the page; an exchange made without it joins the history."""
-    return {
-        "ask": url_for("api.ask"),
-        "home": url_for("chat.page"),
-        "lang": lang,
-        "words": WORDS[lang],
-        "bands": BANDS,
-        "limit": MESSAGE_LIMIT,
-        "exchange": answer and {"message": message, "answer": answer.to_dict()},
-    }

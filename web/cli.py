@@ -12,7 +12,9 @@ import waitress
 
 from indexer.command import Commands
 from indexer.errors import UserError
+from web import serving
 from web.gate import WORKING
+from web.lanes import Lanes
 
 BUFFER_LIMIT = 8 << 20  # bytes; the application refuses above 64 KB, in its own words
 
@@ -41,18 +43,21 @@ def serve(index: Path | None, host: str | None, port: int | None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     settings = Settings.from_environment()
-    bot = open_bot(index or settings.index)
-    app = create_app(bot)
+    bot = open_bot(index or settings.index, settings.contact)
+    app = create_app(bot, settings)
     server = listen(app, host or settings.host, settings.port if port is None else port)
     app.extensions["gate"].queued = lambda: len(server.task_dispatcher.queue)
-    bot.search("warm-up", 1)  # the first query loads the encoder; no visitor should wait for it
+    bot.warm()  # the encoder and all else that loads late; no visitor should wait for it
     click.echo(f"Listening on {address(server)} (Ctrl-C stops)", err=True)
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a short queue is nothing to report
-    server.run()
+    serving.run(server, app.extensions["stopping"])
+    for part in ("slack_work", "journal"):
+        if open_still := app.extensions.get(part):
+            open_still.close()
 
 
 def stop(_number: int, _frame: FrameType | None) -> None:
-    """End the process in good order: waitress finishes what it is answering."""
+    """End the process while it does not serve yet."""
     raise SystemExit(0)
 
 
@@ -60,7 +65,13 @@ def listen(app: Any, host: str, port: int) -> Any:
     """Bind the address, or raise a UserError that says what to type instead."""
     try:
         return waitress.create_server(
-            app, host=host, port=port, threads=WORKING, ident=None, max_request_body_size=BUFFER_LIMIT
+            app,
+            host=host,
+            port=port,
+            threads=WORKING,
+            max_request_body_size=BUFFER_LIMIT,
+            _dispatcher=Lanes(WORKING),
+            **serving.OPTIONS,
         )
     except (OSError, ValueError) as error:
         raise UserError(advice(error, host, port)) from error

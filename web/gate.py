@@ -19,7 +19,7 @@ class Gate:
     """A context manager around whatever asks the bot."""
 
     def __init__(self, working: int = WORKING, waiting: int = WAITING) -> None:
-        self._waiting = waiting
+        self._width, self._waiting = working, waiting
         self._places = threading.Semaphore(working + waiting)
         self._working = threading.Semaphore(working)
         self.queued: Callable[[], int] = lambda: 0  # requests that the server itself lets wait
@@ -33,6 +33,11 @@ class Gate:
         if self.queued() > self._waiting or not self._places.acquire(blocking=False):
             raise Refused("busy")
         self._working.acquire()
+
+    def held(self) -> int:
+        """Count the requests that wait, here and in the server."""
+        inside = self._width + self._waiting - self._places._value
+        return self.queued() + max(0, inside - self._width)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from web.asking import SEEN
 from web.problems import PROBLEMS
 
 Schema = dict[str, Any]
@@ -11,8 +12,11 @@ Responses = dict[int | str, Response]
 TEXT: Schema = {"type": "string"}
 NUMBER: Schema = {"type": "number"}
 WHOLE: Schema = {"type": "integer"}
-MESSAGE: Schema = {"type": "string", "minLength": 1, "maxLength": 2000, "pattern": r"\S"}
+MESSAGE: Schema = {"type": "string", "minLength": 1, "maxLength": 2000, "pattern": SEEN.pattern}
 SESSION: Schema = {"type": ["string", "null"], "minLength": 1, "maxLength": 200}
+CHANNEL: Schema = {"enum": ["api", "chat", "widget", None], "default": "api"}
+NAME: Schema = {"type": "string", "minLength": 1, "maxLength": 200}
+THUMB: Schema = {"enum": ["up", "down", ""], "description": "empty takes a vote back"}
 
 
 def form(required: dict[str, Schema], **optional: Schema) -> Schema:
@@ -50,7 +54,7 @@ def refusals(*statuses: int) -> Responses:
     described: Responses = {}
     for status in statuses:
         codes = [code for code, (its_status, _, _) in PROBLEMS.items() if its_status == status]
-        error = form({"code": {"enum": codes}, "message": TEXT, "message_ko": TEXT}, field=TEXT)
+        error = form({"code": {"enum": codes}, "message": TEXT, "message_ko": TEXT, "request_id": TEXT}, field=TEXT)
         described[status] = response(", ".join(codes), form({"error": error}))
     return described
 
@@ -65,8 +69,20 @@ ASK_BODY: Schema = {
         "required": True,
         "content": {
             "application/json": {
-                "schema": form({"message": MESSAGE}, session=SESSION),
+                "schema": form({"message": MESSAGE}, session=SESSION, channel=CHANNEL),
                 "example": {"message": "How do I get a refund?"},
+            }
+        },
+    }
+}
+VOTE_BODY: Schema = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": form({"exchange": NAME}, vote=THUMB, chosen=NAME)
+                | {"anyOf": [{"required": ["vote"]}, {"required": ["chosen"]}]},
+                "example": {"exchange": "the trace.exchange of an answer", "vote": "up"},
             }
         },
     }
@@ -77,6 +93,10 @@ SEARCH_PARAMETERS: Schema = {
         parameter("k", {"type": "integer", "minimum": 1, "maximum": 50, "default": 5}),
     ]
 }
-ASK_RESPONSES: Responses = {200: response("The answer", ANSWER), **refusals(400, 413, 422, 500, 503)}
-SEARCH_RESPONSES: Responses = {200: response("Candidates, best first", SEARCH), **refusals(422, 500, 503)}
+ASK_RESPONSES: Responses = {200: response("The answer", ANSWER), **refusals(400, 401, 413, 422, 429, 500, 503)}
+VOTE_RESPONSES: Responses = {
+    200: response("Written down", form({"status": {"const": "ok"}})),
+    **refusals(400, 401, 404, 413, 422, 429, 500),
+}
+SEARCH_RESPONSES: Responses = {200: response("Candidates, best first", SEARCH), **refusals(401, 422, 429, 500, 503)}
 HEALTH_RESPONSES: Responses = {200: response("The bot can answer", HEALTH), **refusals(503)}

@@ -17,6 +17,7 @@ from indexer.errors import UserError
 from indexer.row import Row
 
 Reads = Literal["question", "answer", "both"]
+YES = ("1", "label_1", "yes", "true", "duplicate", "relevant")
 
 
 class CrossReranker:
@@ -43,7 +44,9 @@ class CrossReranker:
                 [(message, text) for text in distinct],
                 batch_size=self.batch_size, activation_fn=Identity(), show_progress_bar=False,
             )  # fmt: skip
-        score = dict(zip(distinct, found.tolist(), strict=True))
+        # Of two numbers, those of "no" and "yes", the difference is the logit of "yes".
+        logits = found[:, 1] - found[:, 0] if found.ndim == 2 else found
+        score = dict(zip(distinct, logits.tolist(), strict=True))
         return np.array([score[text] for text in texts], dtype=np.float32)
 
     @cached_property
@@ -73,19 +76,26 @@ def _text(row: Row, reads: Reads) -> str:
 
 
 def _model(argument: str) -> Any:
-    """Open a model that gives one trained number for two texts."""
+    """Open a model that gives one trained number for two texts, or one each for "no" and "yes"."""
     from indexer.transformer import BertEncoder, local
 
     name = local(argument)
     model = _opened(name)
     kind, trained = type(model.model).__name__, model.model.config.architectures
     # A checkpoint without a head is given a random one, which would shuffle the candidates.
-    if model.num_labels != 1 or (kind.endswith("ForSequenceClassification") and kind not in (trained or [kind])):
-        what = f"it gives {model.num_labels} numbers" if model.num_labels != 1 else f"it is a {trained[0]}"
+    if not _scores(model.model.config) or (
+        kind.endswith("ForSequenceClassification") and kind not in (trained or [kind])
+    ):
+        what = f"it gives {model.num_labels} numbers" if not _scores(model.model.config) else f"it is a {trained[0]}"
         raise UserError(f"cross:{argument} is no reranker: {what}, not one number for two texts. Name another model.")
     limit = BertEncoder(getattr(model.model, "base_model", model.model), model.tokenizer, "mean").limit()
     model.tokenizer.model_max_length = limit
     return model
+
+
+def _scores(config: Any) -> bool:
+    """Tell whether a model gives one number, or two of which the second is named as the one for "yes"."""
+    return config.num_labels == 1 or (config.num_labels == 2 and str(config.id2label[1]).lower() in YES)
 
 
 def _opened(name: str) -> Any:

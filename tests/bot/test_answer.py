@@ -1,5 +1,7 @@
 """The bot's decisions, texts and traces, on a small index and on the repository's own sheet."""
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from bot import open_bot
 from bot.answer import TEXTS, Bot, answer_from, compose
 from bot.settings import Settings
+from bot.smalltalk import reply
 from indexer.build import build_index
 from indexer.confidence import Judgement
 from indexer.errors import UserError
@@ -127,3 +130,55 @@ def test_answers_are_the_same_whoever_else_asks(built):
         with ThreadPoolExecutor(callers) as pool:
             together = list(pool.map(lambda message, bot=bot: bot.answer(message).to_dict(), messages))
         assert together == alone
+
+
+@pytest.mark.parametrize(
+    ("message", "kind", "language"),
+    [("Hi!", "greeting", "en"), ("감사합니다", "thanks", "ko"), ("상담원 연결해 주세요", "person", "ko")],
+)
+def test_small_talk_is_replied_to_without_a_search(bot, monkeypatch, message, kind, language):
+    monkeypatch.setattr(Index, "search", lambda *arguments: pytest.fail("searched"))
+    answer = bot.answer(message, session="s")
+    assert (answer.decision, answer.confidence, answer.candidates, answer.sources) == ("smalltalk", 1.0, [], [])
+    assert (answer.trace["rule"], answer.trace["lang"]) == (f"smalltalk-{kind}", language)
+    assert answer.text == reply(kind, language)
+
+
+def test_a_greeting_before_a_question_changes_nothing_of_its_answer(bot):
+    plain = bot.answer("How do I get a refund?")
+    assert plain.trace["rule"] == "same-question"
+    assert bot.answer("Hello there, how do I get a refund?").to_dict() == plain.to_dict()
+    assert bot.answer("안녕하세요! 환불은 어떻게 받나요?").text == "7일 안에 신청하시면 됩니다."
+
+
+def test_small_talk_that_the_sheet_stores_is_answered_from_the_sheet(small, tmp_path):
+    more = "h1,hello,안녕,저희 가게에 오신 것을 환영해요.,ko,\nh2,hi,hi there friend,Welcome to our shop.,en,\n"
+    small.write_text(small.read_text("utf-8") + more, encoding="utf-8")
+    build_index(small, tmp_path / "index", "tfidf?dim=256")
+    bot = open_bot(tmp_path / "index")
+    assert (bot.answer("안녕!").decision, bot.answer("안녕!").text) == ("answer", "저희 가게에 오신 것을 환영해요.")
+    assert bot.answer("Hi there friend").text == "Welcome to our shop."
+    assert bot.answer("안녕하세요").decision == "smalltalk"
+
+
+def test_the_contact_is_named_where_a_person_may_be_needed(bot):
+    known = open_bot(bot.folder, contact="help@shop.example")
+    for message in ("zzz qqq", "뷁뷁", "talk to a person", "상담원 연결해 주세요", "are you human?"):
+        assert "help@shop.example" in known.answer(message).text
+        assert "help@shop.example" not in bot.answer(message).text
+    for message in ("hi", "How do I get a refund?", "감사합니다"):
+        assert known.answer(message).to_dict() == bot.answer(message).to_dict()
+
+
+def test_a_warm_bot_loads_nothing_for_its_first_visitor(bot):
+    bot.warm()
+    for late in ("encoder", "legs", "calibration"):
+        assert late in vars(bot.index)
+    assert bot.info()["generation"] == 1
+
+
+def test_importing_the_bot_loads_no_torch():
+    heavy = "('torch', 'transformers', 'scipy', 'sklearn')"
+    loaded = f"import sys, bot.answer; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

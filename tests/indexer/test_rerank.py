@@ -137,7 +137,7 @@ def test_the_fingerprint_is_of_the_weights_and_of_what_is_read(crosses, tmp_path
 @pytest.mark.parametrize(
     ("spec", "says"),
     [
-        ("colbert:x", "unknown reranker 'colbert': choose one of cross."),
+        ("colbert:x", "unknown reranker 'colbert': choose one of choose, cross."),
         ("cross:x?depth=3", "cross has no option 'depth': its options are batch_size, reads, top."),
         ("cross:x?top=many", "cross?top=many: top takes whole numbers."),
         ("cross:x?reads=title", "cross?reads=title: choose one of question, answer, both."),

@@ -1,12 +1,13 @@
 """Micro-batching: who waits is taken along, nobody gets another's vector, a lone caller waits for nothing."""
 
+import gc
 import threading
 import time
 
 import numpy as np
 import pytest
 
-from indexer.together import MOST, Together
+from indexer.together import MOST, Together, watch
 
 
 class Slow:
@@ -143,3 +144,33 @@ def test_as_many_encode_at_once_as_there_are_cores():
     assert slow.batches == [["a"], ["bb"], ["ccc", "dddd"]]
     assert found == {(text,): [vector(text)] for text in ("a", "bb", "ccc", "dddd")}
     assert together._free == 2
+
+
+class Stopwatch:
+    def __init__(self):
+        self.seconds = []
+
+    def observe(self, amount):
+        self.seconds.append(amount)
+
+
+def test_each_batch_is_timed_for_who_watches_until_he_goes():
+    first, second = Stopwatch(), Stopwatch()
+    watch(first)
+    watch(second)
+    together = Together(Slow(), 1)
+    together.encode(["a", "b"])
+    assert (len(first.seconds), len(second.seconds)) == (1, 1)
+    assert first.seconds[0] >= 0
+    del second
+    gc.collect()
+    together.encode(["c"])
+    assert len(first.seconds) == 2
+
+
+def test_an_encoding_that_fails_is_no_time():
+    stopwatch = Stopwatch()
+    watch(stopwatch)
+    with pytest.raises(ValueError, match="broken"):
+        Together(Slow(), 1).encode(["broken"])
+    assert stopwatch.seconds == []

@@ -128,6 +128,9 @@ class FakeBot:
             raise self.failure
         return self.answers.get(message, ABSTAIN)
 
+    def warm(self) -> None:
+        pass
+
     def search(self, query: str, k: int = 5) -> Sequence[Mapping[str, Any]]:
         self.searched.append((query, k))
         if self.failure is not None:

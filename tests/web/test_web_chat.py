@@ -450,11 +450,14 @@ def test_the_language_of_the_page(client: FlaskClient, query: str, cookie: str, 
     assert ("Set-Cookie" in response.headers) == (query == "en")
 
 
-def test_the_page_says_why_the_bot_cannot_answer(client: FlaskClient, bot: FakeBot) -> None:
+def test_the_page_says_that_the_bot_cannot_answer_and_leaves_the_reason_to_the_log(
+    client: FlaskClient, bot: FakeBot
+) -> None:
     bot.failure = UserError("data/index is damaged; type: indexer build data/qa.csv")
     response = client.get("/", headers={"Accept": "text/html", "Accept-Language": "ko"})
     assert response.status_code == 503
-    assert "지금은 답변할 수 없습니다: data/index is damaged; type: indexer build data/qa.csv" in response.text
+    assert "지금은 답변할 수 없습니다. 나중에 다시 시도해 주세요." in response.text
+    assert "data/index" not in response.text
 
 
 # ---- Without JavaScript

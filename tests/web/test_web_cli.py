@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,29 +21,32 @@ from web import cli
 HERE = Path(__file__).parent
 # The command with the bot of these tests in the place of the real one, in a process of its own.
 FAKE = """
-import sys, types
+import sys
 sys.path.insert(0, {here!r})
 import bot, fake_bot
 from indexer.errors import UserError
 
-def open_bot(path):
+def open_bot(path, contact=""):
     if "missing" in str(path):
         raise UserError(f"no index in {{path}}; type: indexer build data/qa.csv")
     print("opened", path, file=sys.stderr)
     return fake_bot.FakeBot()
 
 bot.open_bot = open_bot
-settings = types.SimpleNamespace(index={index!r}, host="127.0.0.1", port=8000)
-sys.modules["bot.settings"] = types.SimpleNamespace(
-    Settings=types.SimpleNamespace(from_environment=lambda: settings))
+import bot.settings
+settings = bot.settings.Settings(index={index!r}, {settings})
+bot.settings.Settings.from_environment = staticmethod(lambda *_: settings)
 """
 WEB = "from web.cli import main; main(prog_name='web')"
 FLASK = "from flask.cli import main; main()"
 
 
 @contextmanager
-def start(*arguments: str, program: str = WEB, index: str = "data/index") -> Iterator["subprocess.Popen[str]"]:
-    command = [sys.executable, "-c", FAKE.format(here=str(HERE), index=index) + program, *arguments]
+def start(
+    *arguments: str, program: str = WEB, index: str = "data/index", settings: str = ""
+) -> Iterator["subprocess.Popen[str]"]:
+    fake = FAKE.format(here=str(HERE), index=index, settings=settings)
+    command = [sys.executable, "-c", fake + program, *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             yield process
@@ -76,7 +80,28 @@ def test_it_serves_where_it_says_and_stops_cleanly(number: int) -> None:
             assert json.load(response)["status"] == "ok"
         process.send_signal(number)
         out, err = process.communicate(timeout=120)
-        assert (process.returncode, out, err) == (0, "", "")
+        (line,) = err.splitlines()
+        assert (process.returncode, out) == (0, "")
+        assert "route=/api/health status=200" in " ".join(sorted(line.split()))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "program"), [(["serve", "--port", "0"], WEB), (["--app", "web", "routes"], FLASK)]
+)
+def test_a_setting_that_makes_no_sense_is_one_line(arguments: list[str], program: str) -> None:
+    status, out, err = finish(*arguments, program=program, settings="per_client='often'")
+    assert (status, out) == (2, "")
+    assert "Traceback" not in err
+    assert err.splitlines()[-1].startswith("Error: MUNDAP_PER_CLIENT is 'often', which is no limit: ")
+
+
+def test_the_settings_reach_the_application() -> None:
+    with start("serve", "--port", "0", settings="webhook_token='wh-1'") as process:
+        address, _ = listening(process)
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(f"{address}/webhook", data=b"{}", timeout=60)
+        assert refused.value.code in (400, 401)
+        refused.value.close()
 
 
 def test_a_port_in_use_is_said_with_the_next_one_to_type() -> None:

@@ -1,18 +1,20 @@
 // The conversation: kept in this tab's sessionStorage, asked over one JSON address, drawn by draw.js.
 
-import { drawAnswer, drawQuestion, drawTrouble, drawWaiting, icon } from "./draw.js";
+import { copy } from "./copy.js";
+import { drawAnswer, drawQuestion, drawTrouble, drawWaiting } from "./draw.js";
+import { keep, recall } from "./memory.js";
 
 const settings = JSON.parse(document.getElementById("settings").textContent);
 const { words, lang, limit } = settings;
 const [form, input, log, welcome, fresh, count, status] = ["composer", "message", "log", "welcome", "new", "count", "status"].map(
   (id) => document.getElementById(id),
 );
-const KEY = "mundap.conversation";
 const MOST_ITEMS = 80;
 const PATIENCE = 60_000; // milliseconds
 
-let { session, items } = recall();
+let { session, items } = begin();
 let waiting = null; // the AbortController of the question under way
+let noted = Promise.resolve(); // votes are sent one after the other, so that the last one counts
 
 // ---- Memory
 
@@ -21,23 +23,19 @@ function newSession() {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-function recall() {
+function begin() {
   try {
-    const kept = JSON.parse(sessionStorage.getItem(KEY));
+    const kept = JSON.parse(recall(settings));
     if (Array.isArray(kept.items) && typeof kept.session === "string") return kept;
   } catch {
-    // nothing kept, or storage is switched off: start afresh
+    // damaged: start afresh
   }
   return { session: newSession(), items: [] };
 }
 
 function remember() {
   items = items.slice(-MOST_ITEMS);
-  try {
-    sessionStorage.setItem(KEY, JSON.stringify({ session, items }));
-  } catch {
-    // storage is full or switched off: the conversation lasts until the page is left
-  }
+  keep(settings, JSON.stringify({ session, items }));
 }
 
 // ---- Drawing
@@ -45,7 +43,7 @@ function remember() {
 function draw(item) {
   if (item.question !== undefined) return drawQuestion(item.question, words);
   if (item.trouble) return drawTrouble(item.trouble, words, lang);
-  return drawAnswer(item.answer, settings);
+  return drawAnswer(item.answer, settings, item.vote);
 }
 
 function redraw() {
@@ -57,6 +55,7 @@ function add(item) {
   items.push(item);
   remember();
   log.append(draw(item));
+  while (log.childElementCount > items.length) log.firstElementChild.remove(); // forgotten, so no longer shown
   arrange();
 }
 
@@ -86,13 +85,13 @@ async function ask(message) {
   add(reply);
 }
 
+function call(address, body, more = {}) {
+  const headers = { "Content-Type": "application/json", Accept: "application/json", ...settings.headers };
+  return fetch(address, { method: "POST", headers, body: JSON.stringify(body), ...more });
+}
+
 async function post(message, signal) {
-  const response = await fetch(settings.ask, {
-    method: "POST",
-    headers: { "Content-Type": "application/json", Accept: "application/json" },
-    body: JSON.stringify({ message, session }),
-    signal,
-  });
+  const response = await call(settings.ask, { message, session, channel: settings.channel }, { signal });
   const body = await response.json().catch(() => ({}));
   if (response.ok && typeof body.text === "string") return { answer: body };
   const { code, message: english, message_ko } = body.error ?? { code: "broken" };
@@ -127,6 +126,39 @@ function startAgain() {
   focusInput();
 }
 
+// ---- Thumbs and choices
+
+const itemOf = (node) => items[[...log.children].indexOf(node.closest("article"))];
+
+// "keepalive": what was clicked is written down even when the page is left at once.
+async function note(item, what) {
+  const response = await call(settings.vote, { exchange: item.answer.trace.exchange, ...what }, { keepalive: true });
+  if (!response.ok) throw new Error(response.status);
+}
+
+function show(button, vote) {
+  for (const thumb of button.parentElement.children) thumb.setAttribute("aria-pressed", thumb.dataset.vote === vote);
+}
+
+function thumb(button) {
+  const item = itemOf(button);
+  const before = item.vote ?? "";
+  const vote = before === button.dataset.vote ? "" : button.dataset.vote;
+  const keep = (kept, told) => {
+    item.vote = kept;
+    show(button, kept);
+    remember();
+    status.textContent = told;
+  };
+  keep(vote, vote ? words.thanks : words.taken_back);
+  noted = noted.then(() => note(item, { vote })).catch(() => item.vote === vote && keep(before, words.not_noted));
+}
+
+function choose(button) {
+  const item = button.closest("article") && itemOf(button);
+  if (item?.answer?.trace?.exchange && button.dataset.row) note(item, { chosen: button.dataset.row }).catch(() => {});
+}
+
 // ---- The form
 
 function grow() {
@@ -141,41 +173,11 @@ function focusInput() {
   if (!matchMedia("(pointer: coarse)").matches) input.focus(); // on a phone this would raise the keyboard
 }
 
-async function copy(button) {
-  const done = await write(button.dataset.copy);
-  const label = button.querySelector("span");
-  label.textContent = status.textContent = done ? words.copied : words.not_copied;
-  if (done) button.querySelector("svg").replaceWith(icon("done"));
-  setTimeout(() => {
-    label.textContent = words.copy;
-    status.textContent = "";
-    button.querySelector("svg").replaceWith(icon("copy"));
-  }, 2000);
-}
-
-async function write(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    return writeBySelection(text); // the clipboard API needs https or localhost
-  }
-}
-
-function writeBySelection(text) {
-  const field = document.createElement("textarea");
-  field.value = text;
-  document.body.append(field);
-  field.select();
-  const done = document.execCommand("copy");
-  field.remove();
-  return done;
-}
-
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   const chosen = event.submitter?.value;
   const before = items.length;
+  if (chosen && !waiting) choose(event.submitter);
   send(chosen || input.value);
   if (!chosen && items.length > before) {
     input.value = "";
@@ -192,7 +194,8 @@ input.addEventListener("keydown", (event) => {
 });
 log.addEventListener("click", (event) => {
   const button = event.target.closest("button");
-  if (button?.dataset.copy !== undefined) copy(button);
+  if (button?.dataset.copy !== undefined) copy(button, words, status);
+  if (button?.dataset.vote !== undefined) thumb(button);
   if (button?.dataset.retry !== undefined) retry(button.closest("article"));
 });
 fresh.addEventListener("click", startAgain);
@@ -201,5 +204,5 @@ fresh.addEventListener("click", startAgain);
 
 if (settings.exchange) items.push({ question: settings.exchange.message }, { answer: settings.exchange.answer });
 if (items.at(-1)?.question !== undefined) items.push({ trouble: { code: "interrupted" } });
-history.replaceState(null, "", settings.home);
+if (settings.home) history.replaceState(null, "", settings.home);
 if (items.length) redraw();

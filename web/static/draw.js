@@ -4,8 +4,9 @@ const LINK = /^(https?:\/\/|mailto:)/i;
 const ADDRESS_IN_TEXT = /https?:\/\/[\w\-.~:/?#@!$&*+,;=%()]*[\w\-~/#@&=%]/g;
 const HANGUL = /[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]/;
 const PROBABILITIES = new Set(["on_topic", "probability", "right", "answer_from", "refuse_below", "risk"]);
-const FIRST = ["on_topic", "rule", "legs", "matched", "margin"]; // then what else the trace holds
-const LAST = ["lang", "encoder", "retrieval", "generation"];
+const FIRST = ["followed", "on_topic", "rule", "legs", "matched", "margin"]; // then what else the trace holds
+const LAST = ["lang", "encoder", "retrieval", "generation", "exchange"];
+const THUMBS = ["up", "down"];
 const MOST_CHOICES = 3;
 const RELATED = 0.3; // below this probability of being on topic, a suggestion would only puzzle
 
@@ -72,10 +73,13 @@ export function drawTrouble(trouble, words, lang) {
   return element("article", { class: "message theirs" }, unseen(words.bot), said, trouble.final ? null : retry);
 }
 
-export function drawAnswer(answer, { words, bands }) {
+export function drawAnswer(answer, { words, bands }, vote = "") {
   const given = answer.decision === "answer" || answer.decision === "generated";
   const said = element("div", { class: "bubble" }, paragraph(String(answer.text)), next(answer, words));
-  if (given) said.append(footing(answer, words, bands));
+  const tools = [given ? copying(answer.text, words) : null, answer.trace?.exchange ? thumbs(vote, words) : null];
+  const parts = given ? facts(answer, words, bands) : [];
+  if (tools.some(Boolean)) parts.push(element("div", { class: "tools" }, ...tools));
+  if (parts.length) said.append(element("div", { class: "footing" }, ...parts));
   return element("article", { class: "message theirs" }, unseen(words.bot), said, why(answer, words));
 }
 
@@ -83,27 +87,39 @@ export function drawAnswer(answer, { words, bands }) {
 function next(answer, words) {
   const unrelated = answer.decision === "abstain" && answer.trace?.on_topic < RELATED;
   if ((answer.decision !== "choose" && answer.decision !== "abstain") || unrelated) return null;
-  const questions = list(answer.candidates).slice(0, MOST_CHOICES).map((one) => one.question);
-  if (!questions.length) return null;
-  const choices = element("ul", { class: "choices", "aria-label": words.choices }, ...questions.map(choice));
+  const offered = list(answer.candidates).slice(0, MOST_CHOICES);
+  if (!offered.length) return null;
+  const choices = element("ul", { class: "choices", "aria-label": words.choices }, ...offered.map(choice));
   if (answer.decision === "choose") return choices;
   return element("div", { class: "closest" }, element("p", { class: "next" }, words.closest_questions), choices);
 }
 
-function choice(question) {
-  const attributes = { class: "choice", form: "composer", name: "message", value: question };
+function choice({ id, question }) {
+  const attributes = { class: "choice", form: "composer", name: "message", value: question, "data-row": id ?? "" };
   const text = element("span", { lang: languageOf(question) }, question);
   return element("li", {}, element("button", attributes, text, icon("go")));
 }
 
-function footing(answer, words, bands) {
+function facts(answer, words, bands) {
   const [, band] = bands.find(([least]) => answer.confidence >= least) ?? bands.at(-1);
   const bars = element("span", { class: `level ${band}`, "aria-hidden": "true" }, ...[1, 2, 3].map(() => element("i")));
   const sure = element("p", { class: "sure" }, bars, `${words[band]} · ${percent(answer.confidence, words)}`);
   const written = answer.decision === "generated" ? element("p", { class: "written" }, words.generated) : null;
-  const copy = element("button", { type: "button", class: "quiet", "data-copy": answer.text }, icon("copy"));
-  copy.append(element("span", {}, words.copy));
-  return element("div", { class: "footing" }, written, sure, ...list(answer.sources).map((one) => source(one, words)), copy);
+  return [written, sure, ...list(answer.sources).map((one) => source(one, words))];
+}
+
+function copying(text, words) {
+  const attributes = { type: "button", class: "quiet", "data-copy": text };
+  return element("button", attributes, icon("copy"), element("span", {}, words.copy));
+}
+
+function thumbs(vote, words) {
+  const buttons = THUMBS.map((name) => {
+    const label = words[`thumb_${name}`];
+    const attributes = { type: "button", class: "thumb", "data-vote": name, "aria-label": label, title: label };
+    return element("button", { ...attributes, "aria-pressed": String(name === vote) }, icon(name));
+  });
+  return element("div", { class: "thumbs", role: "group", "aria-label": words.thumbs }, ...buttons);
 }
 
 function source({ url, question }, words) {
@@ -134,8 +150,8 @@ function why(answer, words) {
   }
   const compared = candidates.length ? element("h3", {}, words.candidates) : null;
   const drawn = element("ol", { class: "compared" }, ...candidates.map((one) => comparison(one, words)));
-  const facts = element("dl", {}, ...rows);
-  return element("details", { class: "why" }, element("summary", {}, words.why), facts, compared, compared && drawn);
+  const told = element("dl", {}, ...rows);
+  return element("details", { class: "why" }, element("summary", {}, words.why), told, compared, compared && drawn);
 }
 
 function fact(name, value, lang = languageOf(value)) {
@@ -152,12 +168,12 @@ function shown(name, value, words) {
 
 function comparison(candidate, words) {
   const { question, score, rank_score: rank, probability } = candidate;
-  const facts = [isNumber(probability) ? `${words.probability} ${percent(probability, words)}` : null];
-  if (isNumber(score)) facts.push(`${words.cosine} ${score.toFixed(2)}`);
-  if (isNumber(rank) && rank !== score) facts.push(`${words.rank} ${rank.toFixed(2)}`);
+  const figures = [isNumber(probability) ? `${words.probability} ${percent(probability, words)}` : null];
+  if (isNumber(score)) figures.push(`${words.cosine} ${score.toFixed(2)}`);
+  if (isNumber(rank) && rank !== score) figures.push(`${words.rank} ${rank.toFixed(2)}`);
   const length = isNumber(score) ? Math.min(1, Math.max(0, score)) : 0;
   const bar = element("span", { class: "share", "aria-hidden": "true" }, element("i"));
   bar.firstChild.style.width = `${length * 100}%`;
-  const line = element("p", { class: "figures" }, bar, facts.filter(Boolean).join(" · "));
+  const line = element("p", { class: "figures" }, bar, figures.filter(Boolean).join(" · "));
   return element("li", {}, element("span", { lang: languageOf(question ?? "") }, question ?? ""), line);
 }

@@ -1,0 +1,89 @@
+"""Rows of training data: JSONL and delimited files, each row with the place that an error names."""
+
+import csv
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from indexer.errors import UserError
+from indexer.sheet.encoding import decode
+
+Row = tuple[str, Mapping[str, Any]]  # "FILE, line 3" and what stands there
+
+
+def read_text(path: Path) -> str:
+    """Read a file of text in UTF-8, CP949 or UTF-16; an empty or missing one is an error."""
+    if not path.is_file():
+        raise UserError(f"{path}: there is no such file. Check the path.")
+    text = decode(path.read_bytes(), str(path))[0]
+    if not text.strip():
+        raise UserError(f"{path}: the file is empty. Give one with examples in it.")
+    return text
+
+
+def read_objects(path: Path) -> Iterator[Row]:
+    """Read JSONL: one object a line."""
+    for number, line in enumerate(read_text(path).split("\n"), 1):
+        if line.strip():
+            yield f"{path}, line {number}", _object(f"{path}, line {number}", line)
+
+
+def read_delimited(path: Path) -> Iterator[Row]:
+    """Read a CSV, or a TSV (quotes are text there), with a header; every row is as wide as the header."""
+    text = read_text(path)
+    tabs = path.suffix.lower() == ".tsv" or "\t" in text.split("\n", 1)[0]
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
+    sheet = StringIO(text, newline="")
+    reader = csv.reader(sheet, delimiter="\t", quoting=csv.QUOTE_NONE) if tabs else csv.reader(sheet)
+    header = [name.strip() for name in next(reader)]
+    for cells in reader:
+        if not any(cells):
+            continue
+        where = f"{path}, line {reader.line_num}"
+        if len(cells) != len(header):
+            raise UserError(f"{where}: {len(cells)} columns, but the header has {len(header)}. Mend that line.")
+        yield where, dict(zip(header, cells, strict=True))
+
+
+def column(where: str, row: Mapping[str, Any], name: str) -> Any:
+    """Take a column of a row; a missing one is an error that lists those that are there."""
+    if name not in row:
+        raise UserError(f"{where}: there is no {name!r}, only {', '.join(map(repr, row)) or 'nothing'}. Add it.")
+    return row[name]
+
+
+def text_of(where: str, row: Mapping[str, Any], name: str) -> str:
+    """Take a text of a row; a missing, blank or other value is an error."""
+    value = column(where, row, name)
+    if not isinstance(value, str) or not value.strip():
+        raise UserError(f"{where}: {name!r} is {value!r}, not a text. Write one there, or take the row out.")
+    return value
+
+
+def span_of(where: str, value: Any, text: str, what: str) -> tuple[int, int]:
+    """Take [start, end] in characters, end exclusive, that lies within a text."""
+    good = isinstance(value, Sequence) and len(value) >= 2 and all(type(part) is int for part in value[:2])
+    if not good or not 0 <= value[0] < value[1] <= len(text):
+        raise UserError(
+            f"{where}: {what} {value!r} is no part of the text, which has {len(text)} characters. "
+            "Write [start, end] in characters, the end exclusive."
+        )
+    return value[0], value[1]
+
+
+def full(path: Path, examples: Sequence[Any]) -> None:
+    """Refuse a file without examples."""
+    if not examples:
+        raise UserError(f"{path}: there is no example below the header. Add some.")
+
+
+def _object(where: str, line: str) -> Mapping[str, Any]:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{where}: no JSON ({error}). Write one object on each line.") from error
+    if not isinstance(value, dict):
+        raise UserError(f'{where}: {line[:40]!r} is no object. Write it as {{"name": value}}.')
+    return value

@@ -1,0 +1,187 @@
+"""pair: two texts read together, to a score, a class, or whether they mean the same (arXiv:1810.04805, section 4.1).
+
+Reads a TSV (or CSV, JSONL) with two text columns and `score` (a number), `label` (a class) or `is_duplicate` (0, 1).
+A model of a score or of `is_duplicate` reranks (`cross:DIR`), one of entailment classifies without examples.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bot.rows import column, full, read_delimited, read_objects, text_of
+from bot.tasks import Data, Setup, classes, place
+from indexer.errors import UserError
+
+if TYPE_CHECKING:
+    from indexer.transformer import BertEncoder
+
+SCORE = "accuracy"  # of classes; see `scored_by`
+KIND = "AutoModelForSequenceClassification"
+DEFAULTS = {"epochs": 4.0}
+TARGETS = ("score", "is_duplicate", "label")
+TEXTS = (("sentence1", "sentence2"), ("question1", "question2"), ("premise", "hypothesis"))
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a file is read."""
+
+    first: str = field(default="", metadata={"help": "Column of the first text.  [default: the usual names]"})
+    second: str = field(default="", metadata={"help": "Column of the second text.  [default: the usual names]"})
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """Two texts, and a number or a label."""
+
+    where: str
+    first: str
+    second: str
+    target: float | str
+
+
+def read(path: Path, options: Options) -> list[Example]:
+    """Read a file's pairs."""
+    rows = read_objects(path) if path.suffix.lower() in (".jsonl", ".json") else read_delimited(path)
+    found = [_example(where, row, options) for where, row in rows]
+    full(path, found)
+    return found
+
+
+def labels(examples: Sequence[Example], options: Options) -> tuple[str, ...]:
+    """Order the labels; none where a number is learned."""
+    source = examples[0].where.rpartition(",")[0]
+    if isinstance(examples[0].target, str):
+        return classes([str(example.target) for example in examples], source)
+    if len({example.target for example in examples}) < 2:
+        raise UserError(f"{source}: every score is {examples[0].target:g}. Learning takes pairs of different scores.")
+    return ()
+
+
+def scored_by(setup: Setup) -> str:
+    """Choose numbers by their order, classes by how many are right."""
+    return SCORE if setup.labels else "spearman"
+
+
+def model(encoder: "BertEncoder", setup: Setup) -> Any:
+    """Put a classifier, or one number, on the encoder's pooled state."""
+    from bot.learner import head_on, named
+
+    if setup.labels:
+        return head_on(encoder, KIND, **named(setup.labels), problem_type="single_label_classification")
+    return head_on(encoder, KIND, **named(("score",)), problem_type="regression")
+
+
+def encode(examples: Sequence[Example], setup: Setup) -> list[dict[str, Any]]:
+    """Give the ids of each pair, and its label's place or its number."""
+    tokens = _tokens([(example.first, example.second) for example in examples], setup)
+    return [{**found, "labels": _target(example, setup)} for found, example in zip(tokens, examples, strict=True)]
+
+
+def collate(setup: Setup) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
+    """Pad to the longest pair of a batch."""
+    from bot.batches import together
+
+    return partial(together, pad=setup.tokenizer.pad_token_id)
+
+
+def truth(predictions: Any, data: Data, setup: Setup) -> tuple[Any, Any]:
+    """Give the right and the guessed places of labels."""
+    import numpy as np
+
+    return np.array([feature["labels"] for feature in data.features]), predictions.argmax(axis=1)
+
+
+def metrics(predictions: Any, data: Data, setup: Setup) -> dict[str, float]:
+    """Give Spearman's and Pearson's correlation of numbers, accuracy and macro F1 of classes."""
+    if not setup.labels:
+        from indexer.sts import pearson, spearman
+
+        right, found = [feature["labels"] for feature in data.features], predictions.reshape(-1)
+        return {"spearman": spearman(found, right), "pearson": pearson(found, right)}
+    from sklearn.metrics import f1_score
+
+    true, guessed = truth(predictions, data, setup)
+    return {
+        "accuracy": float((true == guessed).mean()),
+        "f1": float(f1_score(true, guessed, average="macro", zero_division=0)),
+    }
+
+
+def predict(trained: Any, setup: Setup, texts: Sequence[str], contexts: Sequence[str]) -> list[dict[str, Any]]:
+    """Judge each text with each context: a score, or a label and the probability of every label."""
+    from bot.batches import softmax
+
+    if not contexts:
+        raise UserError("this model reads two texts together: give the second with --context TEXT.")
+    pairs = [(text, context) for text in texts for context in contexts]
+    found = []
+    for (text, context), row in zip(pairs, logits(trained, setup, pairs), strict=True):
+        said: dict[str, Any] = {"text": text, "context": context}
+        if setup.labels:
+            shares = dict(zip(setup.labels, softmax(row).tolist(), strict=True))
+            best = max(shares, key=lambda label: shares[label])
+            ordered = dict(sorted(shares.items(), key=lambda item: -item[1]))
+            said |= {"label": best, "probability": shares[best], "probabilities": ordered}
+        else:
+            said["score"] = float(row[0])
+        found.append(said)
+    return found
+
+
+def logits(trained: Any, setup: Setup, pairs: Sequence[tuple[str, str]]) -> list[Any]:
+    """Give the model's numbers for each pair, (labels,) each."""
+    from bot.batches import outputs
+
+    return [row["logits"] for row in outputs(trained, _tokens(pairs, setup), setup.tokenizer.pad_token_id)]
+
+
+def _tokens(pairs: Sequence[tuple[str, str]], setup: Setup) -> list[dict[str, Any]]:
+    first, second = [one for one, _ in pairs], [other for _, other in pairs]
+    found = setup.tokenizer(first, second, truncation=True, max_length=setup.max_length)
+    return [{name: found[name][at] for name in found} for at in range(len(pairs))]
+
+
+def _target(example: Example, setup: Setup) -> float | int:
+    if isinstance(example.target, str) != bool(setup.labels):
+        what = "labels" if setup.labels else "scores"
+        raise UserError(f"{example.where}: the model learns {what}, and this file has none. Give one with {what}.")
+    return place(example.target, setup, example.where) if isinstance(example.target, str) else example.target
+
+
+def _example(where: str, row: Mapping[str, Any], options: Options) -> Example:
+    first, second = _columns(where, row, options)
+    named = next((name for name in TARGETS if name in row), "")
+    if not named:
+        raise UserError(f"{where}: none of the columns {', '.join(TARGETS)} is there. Add the one that is learned.")
+    value = str(column(where, row, named)).strip()
+    target: float | str = _number(where, value) if named == "score" else value
+    if named == "is_duplicate" and value not in ("0", "1"):
+        raise UserError(f"{where}: 'is_duplicate' is {value!r}. Write 1 where both mean the same, else 0.")
+    if not value:
+        raise UserError(f"{where}: {named!r} is empty. Write one there, or take the row out.")
+    return Example(where, text_of(where, row, first), text_of(where, row, second), target)
+
+
+def _columns(where: str, row: Mapping[str, Any], options: Options) -> tuple[str, str]:
+    if options.first and options.second:
+        return options.first, options.second
+    usual = next((names for names in TEXTS if row.keys() >= set(names)), None)
+    others = [name for name in row if name not in TARGETS]
+    if usual is None and len(others) < 2:
+        raise UserError(f"{where}: there are no two text columns, only {', '.join(map(repr, row))}. Add them.")
+    first, second = usual or others[:2]
+    return options.first or first, options.second or second
+
+
+def _number(where: str, value: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise UserError(f"{where}: the score {value!r} is no number. Write one such as 3.5.")
+    return number
