@@ -52,7 +52,9 @@ class Tasks(Commands):
 
         task = load_task(cmd_name)
         own = [field.name for field in fields(task.Options)]
-        form = {"pair": "tsv", "seq2seq": "tsv", "choose": "csv", "similarity": "csv"}.get(cmd_name, "jsonl")
+        form = {"pair": "tsv", "seq2seq": "tsv", "choose": "csv", "similarity": "csv", "reply": "csv"}.get(
+            cmd_name, "jsonl"
+        )
         said = " ".join((task.__doc__ or "").split("\n\n")[0].split())
         more = " ".join(" ".join((task.__doc__ or "").split("\n\n")[1:]).split())
         return click.Command(
@@ -142,9 +144,7 @@ def _train(task: str, options: Any, as_json: bool, **given: Any) -> None:
         echo_json({"before": found["before"], "after": found["after"]})
         return
     click.echo(table(found["before"], found["after"]))
-    click.echo(
-        f"Saved in {given['out']}: {SAVED[found['saved']]}, run.json, {', '.join(found['pictures'])}.", err=True
-    )
+    click.echo(f"Saved in {given['out']}: {SAVED[found['saved']]}, run.json, {', '.join(found['pictures'])}.", err=True)
 
 
 def _option(field: Any) -> click.Option:
