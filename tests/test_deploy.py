@@ -60,14 +60,15 @@ class Place:
 
     def here(self, text: str) -> str:
         """Put this place's names into a text of the page."""
-        for name, ours in {
+        ours = {
             "/opt/mundap/venv/bin": BIN,
             ".venv/bin": BIN,
             "/etc/mundap": self.folder / "etc",
             "/var/lib/mundap": self.var,
             "/var/backups/mundap": self.folder / "backups",
-        }.items():
-            text = text.replace(name, str(ours))
+        }
+        # In one pass: our own folder may hold one of the names.
+        text = re.sub("|".join(map(re.escape, ours)), lambda found: str(ours[found[0]]), text)
         return text.replace(":8000", f":{self.port}").replace("port = 8000", f"port = {self.port}")
 
     def run(self, block: str) -> str:
