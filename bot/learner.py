@@ -28,7 +28,8 @@ def load_learner(spec: str) -> "BertEncoder":
     openers = {"minilm": _minilm, "bert": _bert, "sbert": _sbert}
     if parsed.name not in openers:
         raise UserError(f"encoder {spec!r} cannot be fine-tuned: choose minilm, bert:PATH or sbert:PATH.")
-    encoder: BertEncoder = openers[parsed.name](parsed.argument, **specs.options(parsed, openers[parsed.name]))
+    with narrowed():  # the heads of a checkpoint are left out on purpose
+        encoder: BertEncoder = openers[parsed.name](parsed.argument, **specs.options(parsed, openers[parsed.name]))
     encoder.float()
     return encoder
 

@@ -124,7 +124,8 @@ def show(found: Mapping[str, Any]) -> str:
             lines += [f"  {_parts(each)}" for each in value] or ["  nothing"]
         elif name not in hidden:
             lines.append(f"  {name}: {_brief(value)}")
-    return "\n".join([*lines, *(f"  {share:6.1%}  {label}" for label, share in list(shares.items())[:5])])
+    best = sorted(shares.items(), key=lambda item: -item[1])[:5]
+    return "\n".join([*lines, *(f"  {share:6.1%}  {label}" for label, share in best)])
 
 
 def table(before: Mapping[str, float], after: Mapping[str, float]) -> str:
@@ -163,4 +164,4 @@ def _parts(value: Any) -> str:
 
 
 def _brief(value: Any) -> str:
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    return f"{value:.3f}" if isinstance(value, float) else str(value) or "(none)"

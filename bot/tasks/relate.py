@@ -150,9 +150,11 @@ def truth(predictions: Any, data: Data, setup: Setup) -> tuple[Any, Any]:
 
 def load(folder: Path, setup: Setup) -> Any:
     """Open a trained folder."""
+    from bot.learner import narrowed
     from bot.tasks._relation import opened
 
-    return opened(str(folder))
+    with narrowed():
+        return opened(str(folder))
 
 
 def predict(model: Any, setup: Setup, texts: Sequence[str], contexts: Sequence[str]) -> list[dict[str, Any]]:
