@@ -9,12 +9,14 @@ if TYPE_CHECKING:
 __all__ = ["open_bot"]
 
 
-def open_bot(index: str | Path = "data/index", contact: str = "") -> "Bot":
+def open_bot(index: str | Path = "data/index", contact: str = "", generator: str = "", secret: str = "") -> "Bot":
     """Open the bot that answers from an index folder; `contact` says where a person can be reached.
 
+    `generator` is the spec of what may write where no stored answer is sure, `secret` the key that it needs.
+
     Raises:
-        UserError: the index is missing or damaged; the text says what mends it.
+        UserError: the index is missing or damaged, or the generator cannot be opened; the text says what mends it.
     """
     from bot.answer import Bot
 
-    return Bot(index, contact)
+    return Bot(index, contact, generator, secret)

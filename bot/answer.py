@@ -1,12 +1,14 @@
 """The bot: a message in, one answer out, with everything that the answer rests on."""
 
 import threading
+from collections.abc import Iterator
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 from bot.composing import TEXTS, Answer, Decision, Source, compose, small_talk
 from bot.conversation import WIDTH, Topic, Topics, is_bare, joined, leans, together
+from bot.generate import Writing
 from bot.smalltalk import kind_of, without_greeting
 from indexer.confidence import judge
 from indexer.index import Index
@@ -23,23 +25,34 @@ REMEMBERED = 1_000  # answers of a generation that are kept for whoever asks the
 class Bot:
     """Answers from an index folder, and follows it from generation to generation. Safe to share between threads."""
 
-    def __init__(self, folder: str | Path, contact: str = "") -> None:
+    def __init__(self, folder: str | Path, contact: str = "", generator: str = "", secret: str = "") -> None:
         self.folder = Path(folder)
         self.contact = contact  # where a person can be reached: words, an address, a URL
         self._topics = Topics()
         self._published = self._stamp()
         self._follow(Index.open(self.folder))
+        self._writing = Writing(generator, self._index, secret) if generator else None
         self._info: dict[str, Any] = {}  # of one generation: every page asks for it
         self._swapping = threading.Lock()
 
     def answer(self, message: str, session: str | None = None) -> Answer:
         """Answer a message; `session` names the conversation that it belongs to. Without one nothing is remembered."""
+        *_, answer = self.stream(message, session)
+        return answer
+
+    def stream(self, message: str, session: str | None = None) -> Iterator[Answer]:
+        """Search at once, then give the answer as it grows where a generator writes one; the last one counts."""
         self._keep_up()
         topic = self._topics.of(session)
         answer = self._remembered(message, topic if leans(message, topic.message) else NO_TOPIC)
         if session:
             self._topics.keep(session, topic_after(answer, message, topic))
-        return answer
+        return self._writing.answers(self._index, message, answer) if self._writing else iter([answer])
+
+    @property
+    def generates(self) -> bool:
+        """Whether a generator helps where no stored answer is sure."""
+        return self._writing is not None
 
     def forget(self, session: str) -> None:
         """Forget what a conversation was about."""

@@ -1,7 +1,7 @@
 """The command `bot`: ask one question, or hold a conversation in the terminal."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bot.configuring import settings
+from bot.evaluating import evaluate
 from bot.inspecting import inspect_group
 from bot.keeping import journal
 from bot.pretraining import pretrain
@@ -23,13 +24,23 @@ if TYPE_CHECKING:
 INDEX = click.option("--index", type=click.Path(path_type=Path), help="Folder of the index.  [default: data/index]")
 
 
+WRITTEN = {
+    "en": "(written by a language model, from these stored answers)",
+    "ko": "(언어 모델이 아래 저장된 답변으로 쓴 글이에요)",
+}
+GENERATOR = click.option(
+    "--generator", metavar="SPEC", help="What may write where no stored answer is sure: shared:PATH, causal:PATH, "
+    "seq2seq:PATH, openai:BASE_URL?model=NAME.  [default: none]",
+)  # fmt: skip
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="mundap")
 def main() -> None:
     """Answer messages from an index."""
 
 
-for command in (train, predict, classify, settings, journal):
+for command in (train, predict, classify, evaluate, settings, journal):
     main.add_command(command)
 
 main.add_command(pretrain)
@@ -39,15 +50,16 @@ main.add_command(inspect_group)
 @main.command()
 @click.argument("message")
 @INDEX
+@GENERATOR
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
-def ask(message: str, index: Path | None, as_json: bool) -> None:
+def ask(message: str, index: Path | None, generator: str | None, as_json: bool) -> None:
     r"""Answer MESSAGE once.
 
     \b
     Example:
       bot ask "환불은 언제까지 되나요?"
     """
-    bot, notes = _open(index, always=False)
+    bot, notes = _open(index, generator, always=False)
     answer = _answer(bot, notes, message, None)
     if notes:
         notes.close()
@@ -56,14 +68,15 @@ def ask(message: str, index: Path | None, as_json: bool) -> None:
 
 @main.command()
 @INDEX
-def chat(index: Path | None) -> None:
+@GENERATOR
+def chat(index: Path | None, generator: str | None) -> None:
     r"""Hold a conversation; a number picks one of the questions offered, an empty line or Ctrl-D ends it.
 
     \b
     Example:
       bot chat --index data/index
     """
-    bot, notes = _open(index, always=True)
+    bot, notes = _open(index, generator, always=True)
     click.echo("Ask anything. An empty line ends. / 무엇이든 물어보세요. 빈 줄을 입력하면 끝납니다.", err=True)
     session, answer = f"terminal:{time.time_ns()}", None
     offered: Sequence[Source] = ()
@@ -74,16 +87,19 @@ def chat(index: Path | None) -> None:
                 notes.choose(answer.trace["exchange"], picked.id)
             message = picked.question
             click.echo(f"({message})")
-        answer = _answer(bot, notes, message, session)
+        answer = _answer(bot, notes, message, session, _follow())
         offered = answer.sources if answer.decision == "choose" else ()
-        click.echo(f"{show(answer)}\n")
+        click.echo(f"{show(answer, with_text=answer.decision != 'generated')}\n")
     if notes:
         notes.close()
 
 
-def show(answer: "Answer") -> str:
+def show(answer: "Answer", with_text: bool = True) -> str:
     """Write an answer for the terminal: the text, what is offered, how sure it is and where it is from."""
-    lines = [answer.text]
+    lines = [answer.text] if with_text else []
+    if answer.decision == "generated":
+        lines.append(WRITTEN["ko" if answer.trace.get("lang") == "ko" else "en"])
+        lines += [f"  [{n}] {' | '.join(filter(None, (s.question, s.url)))}" for n, s in enumerate(answer.sources, 1)]
     if answer.decision == "choose":
         lines += [f"  {number}. {source.question}" for number, source in enumerate(answer.sources, 1)]
     if answer.decision == "answer":
@@ -99,17 +115,33 @@ def _read() -> str:
         return ""
 
 
-def _answer(bot: "Bot", notes: "Journal | None", message: str, session: str | None) -> "Answer":
+def _follow() -> "Callable[[Answer], None]":
+    """Give what prints a growing answer, sentence by sentence."""
+    shown = ""
+
+    def follow(answer: "Answer") -> None:
+        nonlocal shown
+        if answer.decision == "generated" and len(answer.text) > len(shown):
+            click.echo(answer.text[len(shown) :].lstrip())
+            shown = answer.text
+
+    return follow
+
+
+def _answer(
+    bot: "Bot", notes: "Journal | None", message: str, session: str | None, follow: "Callable[[Answer], object]" = repr
+) -> "Answer":
     """Let the bot answer, and write it down where a journal is kept."""
     started = time.perf_counter()
-    answer = bot.answer(message, session)
+    for answer in bot.stream(message, session):
+        follow(answer)
     if notes is None:
         return answer
     exchange = notes.record(message, answer, "terminal", session, (time.perf_counter() - started) * 1e3)
     return replace(answer, trace={**answer.trace, "exchange": exchange})
 
 
-def _open(index: Path | None, always: bool) -> "tuple[Bot, Journal | None]":
+def _open(index: Path | None, generator: str | None, always: bool) -> "tuple[Bot, Journal | None]":
     """Open the bot, and the journal; unless `always`, only one that the settings name."""
     from bot import open_bot
 
@@ -117,7 +149,8 @@ def _open(index: Path | None, always: bool) -> "tuple[Bot, Journal | None]":
     for warning in found.warnings:
         click.echo(f"Warning: {warning}", err=True)
     chosen = found.settings
-    bot = open_bot(index or chosen.index, chosen.contact)
+    spec = chosen.generator if generator is None else generator
+    bot = open_bot(index or chosen.index, chosen.contact, spec, chosen.openai_api_key)
     if chosen.journal is None or not (always or found.sources["journal"] != "default"):
         return bot, None
     from bot.journal import Journal

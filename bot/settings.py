@@ -14,6 +14,7 @@ USUAL = {  # names that the services themselves use
     "slack_signing_secret": "SLACK_SIGNING_SECRET",
     "slack_bot_token": "SLACK_BOT_TOKEN",
     "webhook_token": "WEBHOOK_TOKEN",
+    "openai_api_key": "OPENAI_API_KEY",
 }
 ORIGIN = r"\*|https?://(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(:\d{1,5})?"
 A_HASH = r"[0-9a-f]{64}"
@@ -44,6 +45,10 @@ class Settings:
     )
     mask: bool = field(default=True, metadata=about("personal data is masked before it is written"))
     contact: str = field(default="", metadata=about("where a person can be reached: words, an address or a URL"))
+    generator: str = field(
+        default="", metadata=about("what may write where no stored answer is sure, such as causal:PATH, or off", off="")
+    )
+    openai_api_key: str = field(default="", metadata=about("key of the server of an openai: generator", secret=True))
     slack_signing_secret: str = field(default="", metadata=about("from Slack's page Basic Information", secret=True))
     slack_bot_token: str = field(default="", metadata=about("from Slack's page OAuth & Permissions", secret=True))
     slack_inbox: Path = field(

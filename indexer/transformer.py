@@ -55,14 +55,16 @@ class BertEncoder(nn.Module):
 def load_bert(name: str, pooling: Pooling = "mean") -> BertEncoder:
     """Open a checkpoint by folder or hub name, from this machine's cache where it is there."""
     name = local(name)
-    progress = logging.is_progress_bar_enabled()
+    progress, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # no report on heads that are not asked for
     try:
         model = AutoModel.from_pretrained(name)
         tokenizer = AutoTokenizer.from_pretrained(name)
     except (OSError, ValueError) as error:
         raise UserError(unavailable(name)) from error
     finally:
+        logging.set_verbosity(verbosity)
         if progress:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]
     if not getattr(tokenizer, "is_fast", False):

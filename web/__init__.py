@@ -97,7 +97,7 @@ def open_from(settings: Settings) -> Bot:
     """Open the bot that the settings describe."""
     from bot import open_bot
 
-    bot = open_bot(settings.index, settings.contact)
+    bot = open_bot(settings.index, settings.contact, settings.generator, settings.openai_api_key)
     bot.warm()  # before a worker says that it is ready
     return bot
 

@@ -1,17 +1,20 @@
 """The JSON interface: ask, vote, search."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from apiflask import APIBlueprint
-from flask import request
+from flask import Response, current_app, request, stream_with_context
 from werkzeug.exceptions import BadRequest
 
+from bot.answer import Answer
 from web import asking, openapi
 from web.asking import read_message, read_session, readable, the_bot, the_journal
 from web.problems import Refused
 
 MOST_RESULTS = 50
 CHANNELS = ("api", "chat", "widget")  # that say so themselves; the others have addresses of their own
+EVENTS = "text/event-stream"
 NAME_LIMIT = 200  # characters of an exchange's or a row's id
 
 bp = APIBlueprint("api", __name__, url_prefix="/api", tag="Mundap")
@@ -19,11 +22,35 @@ bp = APIBlueprint("api", __name__, url_prefix="/api", tag="Mundap")
 
 @bp.post("/ask")
 @bp.doc(responses=openapi.ASK_RESPONSES, extensions=openapi.ASK_BODY)
-def ask() -> dict[str, Any]:
-    """Answer one message."""
+def ask() -> dict[str, Any] | Response:
+    """Answer one message; to whoever accepts text/event-stream, sentence by sentence where one is written."""
     body = read_object()
     message, session = read_message(body.get("message")), read_session(body.get("session"))
-    return asking.answer(message, session, read_channel(body.get("channel"))).to_dict()
+    channel = read_channel(body.get("channel"))
+    if asking.generates() and request.accept_mimetypes.best_match(("application/json", EVENTS)) == EVENTS:
+        return as_events(asking.stream(message, session, channel))
+    return asking.answer(message, session, channel).to_dict()
+
+
+def as_events(growing: Iterator[tuple[str, Answer]]) -> Response:
+    """Send an answer as it grows: `partial` for each checked sentence, `answer` for the last; `error` if it breaks."""
+
+    def events() -> Iterator[str]:
+        yield ": searching\n\n"  # so that the headers go out
+        try:
+            for name, answer in growing:
+                yield event(name, answer)
+        except Exception:  # a page that reads a stream sees no status any more
+            current_app.logger.exception("a stream broke off")
+            yield "event: error\ndata: {}\n\n"
+
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # nginx hands on what comes
+    return Response(stream_with_context(events()), content_type=f"{EVENTS}; charset=utf-8", headers=headers)
+
+
+def event(name: str, answer: Answer) -> str:
+    """Write one event; JSON has no line ends of its own."""
+    return f"event: {name}\ndata: {current_app.json.dumps(answer.to_dict())}\n\n"
 
 
 @bp.post("/vote")

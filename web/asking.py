@@ -3,7 +3,7 @@
 import re
 import time
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, cast
 
@@ -57,6 +57,42 @@ def answer(message: str, session: str | None = None, channel: str = "api") -> An
         return found
     exchange = journal.record(message, found, channel, session, (time.perf_counter() - started) * 1e3)
     return replace(found, trace={**found.trace, "exchange": exchange})
+
+
+def generates() -> bool:
+    """Tell whether the bot has a generator, so that answers may grow."""
+    return bool(getattr(the_bot(), "generates", False))
+
+
+def stream(message: str, session: str | None = None, channel: str = "api") -> Iterator[tuple[str, Answer]]:
+    """Let the bot search, through the gate, then give each `partial` answer, and the last one as `answer`.
+
+    It is written down; where somebody leaves early, what had been shown is.
+    """
+    started = time.perf_counter()
+    with cast(Gate, current_app.extensions["gate"]):
+        growing = cast(Any, the_bot()).stream(message, session=session)
+    return _written_down(growing, message, session, channel, started)
+
+
+def _written_down(
+    growing: Iterator[Answer], message: str, session: str | None, channel: str, started: float
+) -> Iterator[tuple[str, Answer]]:
+    shown: Answer | None = None
+    try:
+        for shown in growing:
+            if shown.decision == "generated":
+                yield "partial", shown
+    finally:
+        if shown is not None:
+            metrics.count_answer(channel, shown.decision)
+            journal = the_journal()
+            if journal is not None:
+                ms = (time.perf_counter() - started) * 1e3
+                exchange = journal.record(message, shown, channel, session, ms)
+                shown = replace(shown, trace={**shown.trace, "exchange": exchange})
+    if shown is not None:
+        yield "answer", shown
 
 
 def the_journal() -> Journal | None:

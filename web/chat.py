@@ -106,6 +106,7 @@ def shared(lang: str, channel: str, memory: str) -> dict[str, Any]:
         "settings": {
             "ask": url_for("api.ask"),
             "vote": url_for("api.vote"),
+            "streams": asking.generates(),
             "channel": channel,
             "memory": memory,
             "headers": {"X-Page-Token": token} if (token := page_token()) else {},

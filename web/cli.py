@@ -29,7 +29,8 @@ def main() -> None:
 @click.option("--index", type=click.Path(path_type=Path), help="Folder of the index.  [default: data/index]")
 @click.option("--host", help="Address to listen on; 0.0.0.0 for every one.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port; 0 picks a free one.  [default: 8000]")
-def serve(index: Path | None, host: str | None, port: int | None) -> None:
+@click.option("--generator", metavar="SPEC", help="What may write where no stored answer is sure.  [default: none]")
+def serve(index: Path | None, host: str | None, port: int | None, generator: str | None) -> None:
     r"""Serve the chat page and /api until Ctrl-C.
 
     \b
@@ -43,7 +44,8 @@ def serve(index: Path | None, host: str | None, port: int | None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     settings = Settings.from_environment()
-    bot = open_bot(index or settings.index, settings.contact)
+    spec = settings.generator if generator is None else generator
+    bot = open_bot(index or settings.index, settings.contact, spec, settings.openai_api_key)
     app = create_app(bot, settings)
     server = listen(app, host or settings.host, settings.port if port is None else port)
     app.extensions["gate"].queued = lambda: len(server.task_dispatcher.queue)

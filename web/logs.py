@@ -79,7 +79,12 @@ def write_to_stderr(settings: Settings) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 *renderer(settings.log),
-                without(settings.slack_signing_secret, settings.slack_bot_token, settings.webhook_token),
+                without(
+                    settings.slack_signing_secret,
+                    settings.slack_bot_token,
+                    settings.webhook_token,
+                    settings.openai_api_key,
+                ),
             ],
         )
     )

@@ -93,7 +93,10 @@ SEARCH_PARAMETERS: Schema = {
         parameter("k", {"type": "integer", "minimum": 1, "maximum": 50, "default": 5}),
     ]
 }
-ASK_RESPONSES: Responses = {200: response("The answer", ANSWER), **refusals(400, 401, 413, 422, 429, 500, 503)}
+EVENTS: Schema = {"type": "string", "description": "events `partial` and, last, `answer`; their data is the answer"}
+THE_ANSWER = response("The answer", ANSWER)
+THE_ANSWER["content"]["text/event-stream"] = {"schema": EVENTS}  # type: ignore[index]
+ASK_RESPONSES: Responses = {200: THE_ANSWER, **refusals(400, 401, 413, 422, 429, 500, 503)}
 VOTE_RESPONSES: Responses = {
     200: response("Written down", form({"status": {"const": "ok"}})),
     **refusals(400, 401, 404, 413, 422, 429, 500),

@@ -14,6 +14,7 @@ from web.problems import PROBLEMS
 from web.words import WORDS
 
 SECTION, SECTIONS = 3000, 3  # characters; sections of one answer
+CITED = 5  # sources that are named
 OFFERED = 3  # stored questions to choose from
 SHORT = 150  # characters of what is only quoted
 WORTH_A_THUMB = ("answer", "generated", "abstain")
@@ -156,7 +157,9 @@ def evidence(answer: Answer, lang: str) -> str:
     words = WORDS[lang]
     share = words["percent"].replace("{n}", str(percent(answer.confidence)))
     sure = words["generated"] if answer.decision == "generated" else words[band(answer.confidence)]
-    named = [_link(source.url, cut(source.question, SHORT)) for source in answer.sources[:OFFERED]]
+    named = [_link(source.url, cut(source.question, SHORT)) for source in answer.sources[:CITED]]
+    if answer.decision == "generated":  # the text names its sources by number
+        named = [f"[{number}] {name}" for number, name in enumerate(named, 1)]
     return " · ".join([f"{sure} ({share})", *(f"{words['source']}: {name}" for name in named)])
 
 

@@ -128,7 +128,10 @@ def in_markdown(found: Answer, lang: str) -> str:
         if found.decision == "abstain":
             lines += ["", escape(words["closest_typed"])]
         lines += ["", *(f"- {escape(' '.join(one.split()))}" for one in offered)]
-    if found.decision in ("answer", "generated"):
+    if found.decision == "generated":
+        named = [link(one.url, one.question) or escape(" ".join(one.question.split())) for one in found.sources]
+        lines += ["", f"_{words['generated']}_", *(f"{number}\\. {one}" for number, one in enumerate(named, 1))]
+    if found.decision == "answer":
         linked = [link(one.url, f"{words['source']}: {one.question}") for one in found.sources]
         lines += ["", *filter(None, linked)] if any(linked) else []
     return "\n".join(lines)

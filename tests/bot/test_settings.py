@@ -26,6 +26,8 @@ EVERY = {  # one value of each setting as the environment, as TOML and as Python
     "slack_signing_secret": ("5" * 32, f'"{"5" * 32}"', "5" * 32),
     "slack_bot_token": ("xoxb-1-abc", '"xoxb-1-abc"', "xoxb-1-abc"),
     "slack_inbox": ("s.db", '"s.db"', Path("s.db")),
+    "generator": ("causal:gpt2", '"causal:gpt2"', "causal:gpt2"),
+    "openai_api_key": ("sk-1", '"sk-1"', "sk-1"),
     "webhook_token": ("opensesame", '"opensesame"', "opensesame"),
     "origins": (
         "https://shop.example, http://LOCALHOST:8080",

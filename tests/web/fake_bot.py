@@ -1,7 +1,7 @@
 """A bot with fixed answers, each made to show something of the page."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -118,6 +118,8 @@ class FakeBot:
     failure: Exception | None = None
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     searched: list[tuple[str, int]] = field(default_factory=list)
+    generates: bool = False
+    growing: dict[str, Sequence[Answer]] = field(default_factory=dict)
     gate: threading.Event | None = None  # a closed gate holds answers back
 
     def answer(self, message: str, session: str | None = None) -> Answer:
@@ -130,6 +132,11 @@ class FakeBot:
 
     def warm(self) -> None:
         pass
+
+    def stream(self, message: str, session: str | None = None) -> Iterator[Answer]:
+        """Search at once; then the partial answers of `growing`, then the answer."""
+        answer = self.answer(message, session)
+        return (one for one in [*self.growing.get(message, ()), answer])
 
     def search(self, query: str, k: int = 5) -> Sequence[Mapping[str, Any]]:
         self.searched.append((query, k))

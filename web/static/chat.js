@@ -1,8 +1,9 @@
 // The conversation: kept in this tab's sessionStorage, asked over one JSON address, drawn by draw.js.
 
 import { copy } from "./copy.js";
-import { drawAnswer, drawQuestion, drawTrouble, drawWaiting } from "./draw.js";
+import { drawAnswer, drawGrowing, drawQuestion, drawTrouble, drawWaiting } from "./draw.js";
 import { keep, recall } from "./memory.js";
+import { readEvents } from "./stream.js";
 
 const settings = JSON.parse(document.getElementById("settings").textContent);
 const { words, lang, limit } = settings;
@@ -72,11 +73,20 @@ async function ask(message) {
   const controller = new AbortController();
   waiting = controller;
   const patience = setTimeout(() => controller.abort("slow"), PATIENCE);
-  const placeholder = drawWaiting(words);
+  let placeholder = settings.streams ? drawGrowing(null, settings) : drawWaiting(words);
+  let partial = null;
+  const grow = (answer) => {
+    if (waiting !== controller) return;
+    partial = answer;
+    const drawn = drawGrowing(answer, settings);
+    placeholder.replaceWith(drawn);
+    placeholder = drawn;
+  };
   form.setAttribute("aria-busy", "true");
   log.append(placeholder);
   arrange();
-  const reply = await post(message, controller.signal).catch(() => ({ trouble: { code: controller.signal.reason ?? "offline" } }));
+  const lost = () => (partial ? { answer: partial } : { trouble: { code: controller.signal.reason ?? "offline" } });
+  const reply = await post(message, controller.signal, grow).catch(lost);
   clearTimeout(patience);
   placeholder.remove();
   if (waiting !== controller) return; // a new conversation began meanwhile
@@ -85,14 +95,16 @@ async function ask(message) {
   add(reply);
 }
 
-function call(address, body, more = {}) {
-  const headers = { "Content-Type": "application/json", Accept: "application/json", ...settings.headers };
+function call(address, body, { accept = "application/json", ...more } = {}) {
+  const headers = { "Content-Type": "application/json", Accept: accept, ...settings.headers };
   return fetch(address, { method: "POST", headers, body: JSON.stringify(body), ...more });
 }
 
-async function post(message, signal) {
-  const response = await call(settings.ask, { message, session, channel: settings.channel }, { signal });
-  const body = await response.json().catch(() => ({}));
+async function post(message, signal, grow) {
+  const accept = settings.streams ? "text/event-stream, application/json;q=0.5" : "application/json";
+  const response = await call(settings.ask, { message, session, channel: settings.channel }, { signal, accept });
+  const growing = response.headers.get("Content-Type")?.startsWith("text/event-stream");
+  const body = growing ? await readEvents(response.body, grow) : await response.json().catch(() => ({}));
   if (response.ok && typeof body.text === "string") return { answer: body };
   const { code, message: english, message_ko } = body.error ?? { code: "broken" };
   const final = response.status >= 400 && response.status < 500 && response.status !== 429;
@@ -194,6 +206,7 @@ input.addEventListener("keydown", (event) => {
 });
 log.addEventListener("click", (event) => {
   const button = event.target.closest("button");
+  if (button?.dataset.stop !== undefined) waiting?.abort("stopped");
   if (button?.dataset.copy !== undefined) copy(button, words, status);
   if (button?.dataset.vote !== undefined) thumb(button);
   if (button?.dataset.retry !== undefined) retry(button.closest("article"));

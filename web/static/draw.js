@@ -60,6 +60,17 @@ export function drawQuestion(text, words) {
   return element("article", { class: "message mine" }, unseen(words.you), said);
 }
 
+// While an answer grows: what is there, and the button that stops it.
+export function drawGrowing(answer, settings) {
+  const shown = answer ? drawAnswer(answer, settings) : drawWaiting(settings.words);
+  const stop = element("button", { type: "button", class: "quiet", "data-stop": "" }, settings.words.stop);
+  shown.querySelector(".tools")?.remove();
+  shown.querySelector(".why")?.remove();
+  if (answer) shown.classList.add("growing");
+  shown.append(stop);
+  return shown;
+}
+
 export function drawWaiting(words) {
   const dots = element("span", { class: "dots", "aria-hidden": "true" }, ...["", "", ""].map(() => element("i")));
   const told = element("span", { class: "unseen" }, `${words.waiting}…`);
@@ -105,7 +116,8 @@ function facts(answer, words, bands) {
   const bars = element("span", { class: `level ${band}`, "aria-hidden": "true" }, ...[1, 2, 3].map(() => element("i")));
   const sure = element("p", { class: "sure" }, bars, `${words[band]} · ${percent(answer.confidence, words)}`);
   const written = answer.decision === "generated" ? element("p", { class: "written" }, words.generated) : null;
-  return [written, sure, ...list(answer.sources).map((one) => source(one, words))];
+  if (written) return [written, cited(list(answer.sources), words)];
+  return [sure, ...list(answer.sources).map((one) => source(one, words))];
 }
 
 function copying(text, words) {
@@ -120,6 +132,15 @@ function thumbs(vote, words) {
     return element("button", { ...attributes, "aria-pressed": String(name === vote) }, icon(name));
   });
   return element("div", { class: "thumbs", role: "group", "aria-label": words.thumbs }, ...buttons);
+}
+
+// What a written answer says is cited by number, so every source is named, also one without an address.
+function cited(sources, words) {
+  const named = sources.map(({ url, question }) => {
+    const text = element("span", { lang: languageOf(question ?? "") }, question ?? "");
+    return element("li", {}, LINK.test(url ?? "") ? outside(url, text) : text);
+  });
+  return element("ol", { class: "sources", "aria-label": words.sources }, ...named);
 }
 
 function source({ url, question }, words) {

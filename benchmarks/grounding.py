@@ -1,0 +1,176 @@
+"""The grounding checker: how much of an honest draft survives, and whether any lie reaches a person.
+
+    python benchmarks/grounding.py                  the checker on cases written after its rules, and on mechanical lies
+    python benchmarks/grounding.py --part tune      on those that the rules were made on; `report` was looked at later
+    python benchmarks/grounding.py --bot            the whole bot against a server on loopback, honest and hostile
+
+A sentence of `hostile.csv` is a lie about its message, whatever is cited; of `drafts.csv` it is true of the entry that
+it cites. Mechanical lies are stored sentences with a number changed, or a negation put in or taken out.
+"""
+
+import argparse
+import csv
+import logging
+import re
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from bot import open_bot
+from bot.generate import READ, checker_of, wanted
+from bot.grounding import sentences
+from bot.support import negated
+from indexer.index import Index
+from indexer.retrieve import Candidate, Ranked
+from indexer.row import Row
+
+ROOT = Path(__file__).parents[1]
+DATA = ROOT / "data/grounding"
+Rows = Mapping[str, Row]
+HOSTILE = ("honest", "stalled", "dripping", "broken", "garbage", "500", "endless")  # manners of the server
+
+
+def main() -> None:
+    """Measure what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--index", type=Path, default=ROOT / "data/index")
+    parser.add_argument("--part", choices=("tune", "report", "fresh"), default="fresh")
+    parser.add_argument("--bot", action="store_true")
+    parser.add_argument("-v", action="store_true", help="print each sentence that fell the wrong way")
+    chosen = parser.parse_args()
+    index = Index.open(chosen.index)
+    if chosen.bot:
+        return whole_bot(chosen.index)
+    rows = by_entry(index)
+    print(f"part {chosen.part}")
+    for language in ("en", "ko"):
+        count(f"honest sentences kept, {language}", honest(index, rows, chosen.part, language), chosen.v, good=True)
+        count(f"lies kept, {language}", lies(index, rows, chosen.part, language), chosen.v, good=False)
+        count(f"mechanical lies kept, {language}", mechanical(index, rows, language), chosen.v, good=False)
+    return None
+
+
+def count(what: str, judged: Iterator[tuple[str, str, bool]], told: bool, good: bool) -> None:
+    """Print a share, and what was dropped for which reason."""
+    found = list(judged)
+    kept = sum(one[2] for one in found)
+    why = Counter(reason for _, reason, was_kept in found if not was_kept)
+    share = kept / len(found) if found else 0.0
+    print(f"{what}: {kept} of {len(found)} = {share:.3f}   dropped: {dict(why.most_common())}")
+    for text, reason, was_kept in found if told else ():
+        if was_kept != good:
+            print(f"    {reason or 'kept'}: {text}")
+
+
+def honest(index: Index, rows: Rows, part: str, language: str) -> Iterator[tuple[str, str, bool]]:
+    """Check the drafts."""
+    for case in cases("drafts", part, language):
+        candidates = around(index, rows, case)
+        draft = case["draft"]
+        for place, entry in enumerate(case["entries"].split(), 1):
+            draft = draft.replace(f"[{place}]", f"[{rows[entry].id}]")
+        yield from judged(index, candidates, draft)
+
+
+def lies(index: Index, rows: Rows, part: str, language: str) -> Iterator[tuple[str, str, bool]]:
+    """Each lie as it is, and without its citation, so that any entry may be found for it."""
+    for case in cases("hostile", part, language):
+        candidates = around(index, rows, case)
+        if not candidates:
+            continue
+        yield from judged(index, candidates, case["draft"].replace("[1]", f"[{candidates[0].row.id}]"))
+        yield from judged(index, candidates, case["draft"].replace(" [1]", ""))
+
+
+def mechanical(index: Index, rows: Rows, language: str) -> Iterator[tuple[str, str, bool]]:
+    """Check lies made of each stored sentence."""
+    for entry, row in rows.items():
+        if not entry.endswith(f"-{language}"):
+            continue
+        candidates = [Candidate(row, Ranked(0, 1.0, 1.0))]
+        for sentence in sentences(row.answer):
+            for lie in changed(sentence, language):
+                yield from judged(index, candidates, lie)
+
+
+def changed(sentence: str, language: str) -> Iterator[str]:
+    """Change a number; turn yes into no, or no into yes."""
+    bare = re.sub(r"^\d+[.)]\s*", "", sentence)
+    if number := re.search(r"\d+", bare):
+        yield f"{bare[: number.start()]}{int(number[0]) + 3}{bare[number.end() :]}"
+    turns = {
+        "en": [(r"\bcan't\b|\bcannot\b", "can"), (r"\bcan\b(?!')", "cannot"), (r"\bis not\b|\bisn't\b", "is"),
+               (r"\bis\b(?! not)", "is not"), (r"\bare\b(?! not)", "are not"), (r"\bwill\b", "will not")],
+        "ko": [(r"수 없습니다", "수 있습니다"), (r"수 있습니다", "수 없습니다"), (r"됩니다\.", "되지 않습니다."),
+               (r"지 않습니다", "습니다"), (r"합니다\.", "하지 않습니다.")],
+    }[language]  # fmt: skip
+    for form, other in turns:
+        lie = re.sub(form, other, bare, count=1)
+        if lie != bare and len(re.findall(form, bare)) == 1 and negated(lie) != negated(bare):
+            yield lie
+            return
+
+
+def judged(index: Index, candidates: list[Candidate], draft: str) -> Iterator[tuple[str, str, bool]]:
+    """Give each sentence, why it is dropped, and whether it is kept."""
+    checker = checker_of(index, candidates)
+    for sentence in sentences(draft):
+        verdict = checker.check(sentence)
+        if verdict.cited:
+            checker.keep(verdict.text)
+        yield sentence, verdict.reason, bool(verdict.cited)
+
+
+def around(index: Index, rows: Rows, case: Mapping[str, str]) -> list[Candidate]:
+    """Give what a generator would see: the entries that the case names, then what is found for its message."""
+    named = case["entries"].split()
+    found = [one for one in index.search([case["message"]], READ)[0] if one.entry not in named]
+    return [*(Candidate(rows[entry], Ranked(0, 1.0, 1.0)) for entry in named), *found][:READ]
+
+
+def whole_bot(folder: Path) -> None:
+    """Ask all hostile messages of a bot whose server lies, in every manner; count what reaches a person."""
+    sys.path.insert(0, str(ROOT / "tests/bot"))
+    from stub_llm import serving
+
+    told = {
+        case["message"].replace("[", "(").replace("]", ")"): case["draft"]
+        for part in ("tune", "report")
+        for case in cases("hostile", part)
+    }
+    plain = open_bot(folder)
+    expected = {message: wanted(plain.answer(message)) for message in told}
+    logging.disable()
+    for manner in HOSTILE:
+        with serving(lambda asked, ids: told[asked].replace("[1]", f"[{ids[0]}]"), manner) as stub:
+            bot = open_bot(folder, generator=f"openai:{stub.base}?model=stub&timeout=0.5")
+            slowest, decisions, reached = 0.0, Counter[str](), 0
+            for message in told:
+                before, started = len(stub.asked), time.perf_counter()
+                answer = bot.answer(message)
+                slowest = max(slowest, time.perf_counter() - started)
+                decisions[answer.decision] += 1
+                reached += int(answer.trace.get("supported", 0))
+                if not expected[message] and len(stub.asked) != before:
+                    print(f"    asked although it was not to be: {message}")
+        print(
+            f"{manner}: {len(told)} messages, {sum(expected.values())} may be written to, {len(stub.asked)} calls, "
+            f"{reached} unsupported sentences reached a person, slowest {slowest:.2f} s, {dict(decisions)}"
+        )
+
+
+def by_entry(index: Index) -> dict[str, Row]:
+    """Give each entry's first row."""
+    return {row.entry: row for row in reversed(index.database.rows(index.facts.generation))}
+
+
+def cases(name: str, part: str, language: str = "") -> Iterator[dict[str, str]]:
+    """Read the cases of a part."""
+    with (DATA / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        yield from (row for row in csv.DictReader(file) if row["part"] == part and language in ("", row["lang"]))
+
+
+if __name__ == "__main__":
+    main()

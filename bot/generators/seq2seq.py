@@ -1,0 +1,46 @@
+"""seq2seq:NAME_OR_PATH: a T5, a BART, or what `bot train seq2seq` made; needs torch, and loads it when opened."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bot.prompting import as_text
+from bot.writing import Sampling, opened, written
+from indexer.retrieve import Candidate
+
+if TYPE_CHECKING:
+    from indexer.index import Index
+
+
+def open(
+    argument: str,
+    index: "Index",
+    *,
+    temperature: float = 0.0,
+    top_p: float = 1.0,
+    num_return_sequences: int = 1,
+    no_repeat: int = 3,
+    max_tokens: int = 120,
+    seed: int = 1,
+    timeout: float = 20.0,
+) -> "Seq2Seq":
+    """Open a model with its tokenizer; temperature 0 is greedy."""
+    sampling = Sampling(temperature, top_p, num_return_sequences, no_repeat, max_tokens, seed, timeout)
+    return Seq2Seq(*opened(argument, "seq2seq", "AutoModelForSeq2SeqLM"), sampling)
+
+
+class Seq2Seq:
+    """Reads the prompt, and writes."""
+
+    def __init__(self, model: Any, tokenizer: Any, sampling: Sampling) -> None:
+        self.model, self.tokenizer, self.sampling = model, tokenizer, sampling
+        config = getattr(model.config, "encoder", model.config)
+        positions = getattr(config, "max_position_embeddings", None) or 512
+        self.room = min(positions, tokenizer.model_max_length)
+
+    def __call__(self, message: str, candidates: Sequence[Candidate]) -> Iterator[str]:
+        """Give the draft piece by piece."""
+        for number in range(len(candidates), 0, -1):
+            ids = self.tokenizer(as_text(message, candidates[:number]))["input_ids"]
+            if len(ids) <= self.room or number == 1:
+                return written(self.model, self.tokenizer, ids[: self.room], self.sampling)
+        return iter(())
