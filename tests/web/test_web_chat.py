@@ -142,8 +142,12 @@ def test_nothing_is_suggested_for_what_has_no_relation(chat: Chat) -> None:
 def test_an_answer_by_a_model_says_so(chat: Chat) -> None:
     chat.say("write something")
     assert chat.last().locator(".written").inner_text() == "Written by a language model"
-    assert chat.last().locator(".sure").inner_text() == "Fairly sure · 60\u00a0%"
-    assert chat.last().locator(".source").count() == 1
+    assert chat.last().locator(".sure").count() == 0  # the probability is that of a stored answer
+    assert chat.last().locator(".sources li").all_inner_texts() == [
+        "How do I get a refund?",
+        "How long does a refund take?",
+    ]
+    assert chat.last().locator(".sources a").count() == 1
 
 
 @browser_only

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from http.client import HTTPConnection
 from typing import Any
@@ -80,13 +81,18 @@ def test_a_server_that_lets_too_many_wait_refuses_until_few_enough_do(app: Flask
         statuses.append((answer.status, answer.headers["Retry-After"]))
         asked.close()
 
+    def until(done: Callable[[], bool]) -> None:
+        for _ in range(10_000):
+            if done():
+                return
+            time.sleep(0.001)
+
     threads = [threading.Thread(target=ask) for _ in range(6)]
-    for thread in threads:
+    threads[0].start()
+    until(lambda: bool(bot.asked))  # otherwise the first would meet a queue too
+    for thread in threads[1:]:
         thread.start()
-    for _ in range(5_000):
-        if gate.queued() == 5:
-            break
-        time.sleep(0.001)
+    until(lambda: gate.queued() == 5)
     assert statuses == []
     bot.gate.set()
     for thread in threads:
