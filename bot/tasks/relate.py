@@ -4,6 +4,7 @@ The entities are set between markers, [E1] and [E2], which become special tokens
 classified (arXiv:1906.03158, arXiv:1905.08284). `bot predict` takes texts with the markers in them.
 """
 
+import random
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -54,6 +55,22 @@ def read(path: Path, options: Options) -> list[Example]:
         found.append(Example(where, marked(where, text, *spans), text_of(where, row, "label")))
     full(path, found)
     return found
+
+
+def apart(examples: Sequence[Example], draw: random.Random) -> list[int]:
+    """Hold out a tenth of the sentences, each with all its pairs: the same words on both sides would flatter."""
+    sentences: dict[str, list[int]] = {}
+    for at, example in enumerate(examples):
+        sentences.setdefault(plain(example.text), []).append(at)
+    held = draw.sample(sorted(sentences), max(1, round(len(sentences) / 10)))
+    return [at for sentence in held for at in sentences[sentence]]
+
+
+def plain(text: str) -> str:
+    """Take the markers off again, and all spaces, since markers bring some."""
+    for marker in MARKERS:
+        text = text.replace(marker, "")
+    return "".join(text.split())
 
 
 def marked(where: str, text: str, subject: tuple[int, int], object: tuple[int, int]) -> str:

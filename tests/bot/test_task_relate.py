@@ -1,6 +1,7 @@
 """relate: markers by character offsets, errors by row, six examples by heart, and the folder elsewhere."""
 
 import json
+import random
 from collections import Counter
 
 import pytest
@@ -43,6 +44,20 @@ def row(text, subject, object, label):
 def write(path, rows):
     path.write_text("\n".join(json.dumps(found, ensure_ascii=False) for found in rows), encoding="utf-8")
     return path
+
+
+def test_a_sentence_is_held_out_with_all_its_pairs(tmp_path):
+    spans = [
+        ("주문 7번을 민아가 했다", "7번", "민아"),
+        ("주문 7번을 민아가 했다", "주문", "민아"),
+        *[r[:3] for r in ROWS],
+    ]
+    rows = [row(*found, label) for found, label in zip(spans, "abababab", strict=True)]
+    examples = relate.read(write(tmp_path / "rows.jsonl", rows), relate.Options())
+    together = [{0, 1}, {2, 3}, {4, 5}, {6, 7}]
+    held = [set(relate.apart(examples, random.Random(seed))) for seed in range(20)]
+    assert all(one in together for one in held)
+    assert len(set(map(frozenset, held))) == 4
 
 
 @pytest.mark.parametrize(
