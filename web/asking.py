@@ -51,12 +51,7 @@ def answer(message: str, session: str | None = None, channel: str = "api") -> An
     with cast(Gate, current_app.extensions["gate"]):
         found = the_bot().answer(message, session=session)
     logs.note(channel=channel, decision=found.decision)
-    metrics.count_answer(channel, found.decision)
-    journal = the_journal()
-    if journal is None:
-        return found
-    exchange = journal.record(message, found, channel, session, (time.perf_counter() - started) * 1e3)
-    return replace(found, trace={**found.trace, "exchange": exchange})
+    return _written_down(found, message, session, channel, started)
 
 
 def generates() -> bool:
@@ -72,10 +67,10 @@ def stream(message: str, session: str | None = None, channel: str = "api") -> It
     started = time.perf_counter()
     with cast(Gate, current_app.extensions["gate"]):
         growing = cast(Any, the_bot()).stream(message, session=session)
-    return _written_down(growing, message, session, channel, started)
+    return _growing(growing, message, session, channel, started)
 
 
-def _written_down(
+def _growing(
     growing: Iterator[Answer], message: str, session: str | None, channel: str, started: float
 ) -> Iterator[tuple[str, Answer]]:
     shown: Answer | None = None
@@ -85,14 +80,19 @@ def _written_down(
                 yield "partial", shown
     finally:
         if shown is not None:
-            metrics.count_answer(channel, shown.decision)
-            journal = the_journal()
-            if journal is not None:
-                ms = (time.perf_counter() - started) * 1e3
-                exchange = journal.record(message, shown, channel, session, ms)
-                shown = replace(shown, trace={**shown.trace, "exchange": exchange})
+            shown = _written_down(shown, message, session, channel, started)
     if shown is not None:
         yield "answer", shown
+
+
+def _written_down(found: Answer, message: str, session: str | None, channel: str, started: float) -> Answer:
+    """Count an answer, and write it down where a journal is kept."""
+    metrics.count_answer(channel, found.decision)
+    journal = the_journal()
+    if journal is None:
+        return found
+    exchange = journal.record(message, found, channel, session, (time.perf_counter() - started) * 1e3)
+    return replace(found, trace={**found.trace, "exchange": exchange})
 
 
 def the_journal() -> Journal | None:
@@ -111,7 +111,7 @@ def read_message(value: object, name: str = "message") -> str:
     if not isinstance(value, str):
         raise Refused("message_missing", field=name)
     message = readable(value)
-    if not SEEN.search(message):
+    if not visible(message):
         raise Refused("message_empty", field=name)
     if len(message) > MESSAGE_LIMIT:
         raise Refused("message_too_long", field=name)
@@ -133,6 +133,6 @@ def readable(text: str) -> str:
     return "".join(" " if unicodedata.category(c) == "Cc" and c not in "\t\n\r" else c for c in whole)
 
 
-def visible(character: str) -> bool:
-    """Tell whether a person sees anything."""
-    return SEEN.match(character) is not None
+def visible(text: str) -> bool:
+    """Tell whether a person sees anything of a text."""
+    return SEEN.search(text) is not None

@@ -36,7 +36,7 @@ def answer() -> dict[str, Any]:
     if from_a_program(fields):
         return {}  # Mattermost posts nothing then, so two bots never talk to each other
     text, kind = question(fields), response_type(fields)
-    if not any(visible(character) for character in text):
+    if not visible(text):
         return {"text": usage(fields), "response_type": kind}
     message = read_message(text, name="text")
     found = asking.answer(message, session(fields), channel="webhook")

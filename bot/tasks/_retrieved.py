@@ -1,6 +1,5 @@
 """What `reply` learns from and is judged by: a message, what a search brings for it, and the answer that is right."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,11 +91,6 @@ def of_queries(path: Path, qrels: str, folder: str, k: int) -> list[Example]:
             found.append(Example(f"{path}, {query.id}", right[0], query.text, answer_of[right[0]], pairs))
     index.close()
     return found
-
-
-def lead_sentence(text: str) -> str:
-    """Give a text's first sentence: up to a mark that space follows, or the end of a line."""
-    return re.split(r"(?<=[.!?。])\s+|\n", text.strip(), maxsplit=1)[0]
 
 
 def _example(corpus: Corpus, path: Path, at: int, best: Sequence[int]) -> Example:

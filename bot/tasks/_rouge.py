@@ -1,5 +1,6 @@
-"""ROUGE-L: how much of a text another one has in the same order."""
+"""ROUGE-L: how much of a text another one has in the same order; and the lead sentence, the baseline to beat."""
 
+import re
 from collections.abc import Sequence
 
 from indexer.words import plain, words
@@ -16,6 +17,11 @@ def rouge_l(said: str, reference: str) -> float:
 def rouge_l_characters(said: str, reference: str) -> float:
     """Give the same over characters without spaces, which forgives a Korean word another ending."""
     return _f1(list("".join(plain(said).split())), list("".join(plain(reference).split())))
+
+
+def lead_sentence(text: str) -> str:
+    """Give a text's first sentence: up to a mark that space follows, or the end of a line."""
+    return re.split(r"(?<=[.!?。])\s+|\n", text.strip(), maxsplit=1)[0]
 
 
 def _f1(said: Sequence[str], reference: Sequence[str]) -> float:

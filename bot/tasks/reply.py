@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bot.tasks import Data, Setup
-from bot.tasks._retrieved import Example, lead_sentence, of_queries, of_sheet
+from bot.tasks._retrieved import Example, of_queries, of_sheet
+from bot.tasks._rouge import lead_sentence, rouge_l, rouge_l_characters
 from indexer.errors import UserError
 from indexer.words import has_hangul
 
@@ -145,8 +146,6 @@ def metrics(predictions: Any, data: Data, setup: Setup) -> dict[str, float]:
 
 def judge(model: Any, data: Data, setup: Setup, trainer: Any) -> dict[str, float]:
     """Let it write to dev, greedily; ROUGE-L beside that of the nearest stored answer, and of its first sentence."""
-    from bot.tasks._rouge import rouge_l, rouge_l_characters
-
     found = metrics(trainer.predict(data.features).predictions, data, setup)
     asked = [(example.message, example.pairs) for example in data.examples]
     said = _replies(model, setup, asked)

@@ -16,6 +16,7 @@ import numpy as np
 
 from bot.rows import read_delimited, read_objects, text_of
 from bot.tasks import IGNORED, Data, Setup, refuse_contexts
+from bot.tasks._rouge import lead_sentence, rouge_l, rouge_l_characters
 from indexer.errors import UserError
 
 if TYPE_CHECKING:
@@ -89,13 +90,6 @@ def _leads(path: Path) -> Iterator[Example]:
     for answer, number in sorted(answers.items(), key=lambda found: found[1]):
         if (lead := lead_sentence(answer)) != answer.strip():
             yield Example(f"{path}, row {number}", answer, lead)
-
-
-def lead_sentence(text: str) -> str:
-    """Give a text's first sentence: up to a mark that space follows, or the end of a line."""
-    import re
-
-    return re.split(r"(?<=[.!?。])\s+|\n", text.strip(), maxsplit=1)[0]
 
 
 def labels(examples: Sequence[Example], options: Options) -> tuple[str, ...]:
@@ -176,8 +170,6 @@ def trainer(model: Any, arguments: Mapping[str, Any], data: tuple[Any, Any], *, 
 
 def metrics(predictions: Any, data: Data, setup: Setup) -> dict[str, float]:
     """Give ROUGE-L over words and over characters; beside it the source itself, and its first sentence, as written."""
-    from bot.tasks._rouge import rouge_l, rouge_l_characters
-
     tokenizer, examples = _tokenizer(setup), data.examples
     ids = np.where(np.asarray(predictions) == IGNORED, tokenizer.pad_token_id, predictions)
     written = tokenizer.batch_decode(ids, skip_special_tokens=True)
