@@ -21,7 +21,7 @@ from pathlib import Path
 from bot import open_bot
 from bot.generate import READ, checker_of, wanted
 from bot.grounding import sentences
-from bot.support import negated
+from bot.grounding.support import negated
 from indexer.index import Index
 from indexer.retrieve import Candidate, Ranked
 from indexer.row import Row

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bot.configuring import settings
-from bot.evaluating import evaluate
-from bot.inspecting import inspect_group
-from bot.keeping import journal
-from bot.pretraining import pretrain
+from bot.commands.evaluate import evaluate
+from bot.commands.inspect import inspect_group
+from bot.commands.journal import journal
+from bot.commands.pretrain import pretrain
+from bot.commands.settings import settings
+from bot.commands.train import classify, predict, train
 from bot.settings import read as read_settings
-from bot.training import classify, predict, train
 from indexer.command import Commands, echo_json
 
 if TYPE_CHECKING:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from bot.generators._writing import Sampling, opened, written
 from bot.prompting import as_text, chat
-from bot.writing import Sampling, opened, written
 from indexer.errors import UserError
 from indexer.retrieve import Candidate
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from bot.generators._writing import Sampling, opened, written
 from bot.prompting import as_text
-from bot.writing import Sampling, opened, written
 from indexer.retrieve import Candidate
 
 if TYPE_CHECKING:

@@ -11,14 +11,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bot.generators._writing import Sampling
 from bot.prompting import names_of
-from bot.writing import Sampling
 from indexer import spec as specs
 from indexer.errors import UserError
 from indexer.retrieve import Candidate
 
 if TYPE_CHECKING:
-    from bot.decoder import Reply
+    from bot.generators._decoder import Reply
     from indexer.index import Index
     from indexer.transformer import BertEncoder
 
@@ -51,7 +51,7 @@ def open(
     logging.getLogger(__name__).warning(
         "shared:%s loads torch and the weights of %s, which serving alone does not need.", argument, index.facts.encoder
     )
-    from bot import replying
+    from bot.generators import _replying as replying
 
     folder = Path(argument)
     facts = replying.facts_of(folder)
@@ -73,7 +73,7 @@ def encoder_of(index: "Index") -> "BertEncoder":
     with _opening:
         found = _open_encoders.get(index.facts.fingerprint)
         if found is None:
-            from bot.learner import load_learner
+            from bot.learning.learner import load_learner
 
             found = load_learner(name).eval()
             # The index's own fingerprint begins with that of the weights, cut off after 16 letters.
@@ -105,8 +105,8 @@ class Shared:
             yield from self._draft(laid, names_of(known), self.sampling.seed + number)
 
     def _laid(self, message: str, candidates: Sequence[Candidate]) -> Any:
+        from bot.generators._replying import lay
         from bot.prompting import bare
-        from bot.replying import lay
 
         encoder = self.model.encoder
         pairs = [(bare(one.row.question), bare(one.row.answer)) for one in candidates]
@@ -116,8 +116,8 @@ class Shared:
     def _draft(self, laid: Any, names: Sequence[str], seed: int) -> Iterator[str]:
         from dataclasses import replace
 
+        from bot.generators._replying import Spelling, written
         from bot.grounding import Cutter
-        from bot.replying import Spelling, written
 
         spelling, cutter = Spelling(self.model.encoder.tokenizer, laid), Cutter()
         source, count = -1, 0

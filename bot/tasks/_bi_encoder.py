@@ -12,7 +12,7 @@ from sentence_transformers.base.evaluation import BaseEvaluator
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 from torch import Tensor, nn
 
-from bot.learner import narrowed
+from bot.learning.learner import narrowed
 from indexer.errors import UserError
 
 if TYPE_CHECKING:

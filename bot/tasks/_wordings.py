@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.rows import full, read_delimited, text_of
+from bot.learning.rows import full, read_delimited, text_of
 from indexer.errors import UserError
 
 SCORES = ("score", "label", "is_duplicate")
@@ -137,7 +137,7 @@ def _is_sheet(path: Path) -> bool:
 
 
 def _is_queries(path: Path) -> bool:
-    from bot.rows import read_objects
+    from bot.learning.rows import read_objects
 
     kind = path.suffix.lower()
     if kind == ".jsonl":

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bot.tasks import Data, Setup
+from bot.learning.task import Data, Setup
 from indexer.corpus import read_corpus
 from indexer.encoders import load_encoder
 from indexer.errors import UserError
 
 if TYPE_CHECKING:
-    from bot.learner import BertEncoder
+    from bot.learning.learner import BertEncoder
     from indexer.row import Row
 
 SCORE, KIND = "accuracy", "AutoModelForMultipleChoice"
@@ -86,7 +86,7 @@ def labels(examples: Sequence[Example], options: Options) -> tuple[str, ...]:
 
 def model(encoder: "BertEncoder", setup: Setup) -> Any:
     """Put one number on the encoder's own module; what is read of a row is kept for the reranker."""
-    from bot.learner import head_on
+    from bot.learning.learner import head_on
 
     return head_on(encoder, KIND, choose_reads=setup.options.reads)
 

@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bot.rows import column, full, read_delimited, read_objects, text_of
-from bot.tasks import Data, Setup, classes, place, refuse_contexts
+from bot.learning.rows import column, full, read_delimited, read_objects, text_of
+from bot.learning.task import Data, Setup, classes, place, refuse_contexts
 from indexer.errors import UserError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def labels(examples: Sequence[Example], options: Options) -> tuple[str, ...]:
 
 def model(encoder: "BertEncoder", setup: Setup) -> Any:
     """Put a classifier on the encoder's pooled state."""
-    from bot.learner import head_on, named
+    from bot.learning.learner import head_on, named
 
     return head_on(encoder, KIND, **named(setup.labels), problem_type="single_label_classification")
 
@@ -68,7 +68,7 @@ def encode(examples: Sequence[Example], setup: Setup) -> list[dict[str, Any]]:
 
 def collate(setup: Setup) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
     """Pad to the longest text of a batch."""
-    from bot.batches import together
+    from bot.learning.batches import together
 
     return partial(together, pad=setup.tokenizer.pad_token_id)
 
@@ -93,7 +93,7 @@ def metrics(predictions: Any, data: Data, setup: Setup) -> dict[str, float]:
 
 def predict(trained: Any, setup: Setup, texts: Sequence[str], contexts: Sequence[str]) -> list[dict[str, Any]]:
     """Give the likeliest label of each text, and the probability of every label."""
-    from bot.batches import outputs, softmax
+    from bot.learning.batches import outputs, softmax
 
     refuse_contexts(contexts)
     told = outputs(trained, _tokens(texts, setup), setup.tokenizer.pad_token_id)

@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bot.rows import column, full, read_delimited, read_objects, text_of
-from bot.tasks import Data, Setup, classes, place
+from bot.learning.rows import column, full, read_delimited, read_objects, text_of
+from bot.learning.task import Data, Setup, classes, place
 from indexer.errors import UserError
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def scored_by(setup: Setup) -> str:
 
 def model(encoder: "BertEncoder", setup: Setup) -> Any:
     """Put a classifier, or one number, on the encoder's pooled state."""
-    from bot.learner import head_on, named
+    from bot.learning.learner import head_on, named
 
     if setup.labels:
         return head_on(encoder, KIND, **named(setup.labels), problem_type="single_label_classification")
@@ -83,7 +83,7 @@ def encode(examples: Sequence[Example], setup: Setup) -> list[dict[str, Any]]:
 
 def collate(setup: Setup) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
     """Pad to the longest pair of a batch."""
-    from bot.batches import together
+    from bot.learning.batches import together
 
     return partial(together, pad=setup.tokenizer.pad_token_id)
 
@@ -113,7 +113,7 @@ def metrics(predictions: Any, data: Data, setup: Setup) -> dict[str, float]:
 
 def predict(trained: Any, setup: Setup, texts: Sequence[str], contexts: Sequence[str]) -> list[dict[str, Any]]:
     """Judge each text with each context: a score, or a label and the probability of every label."""
-    from bot.batches import softmax
+    from bot.learning.batches import softmax
 
     if not contexts:
         raise UserError("this model reads two texts together: give the second with --context TEXT.")
@@ -134,7 +134,7 @@ def predict(trained: Any, setup: Setup, texts: Sequence[str], contexts: Sequence
 
 def logits(trained: Any, setup: Setup, pairs: Sequence[tuple[str, str]]) -> list[Any]:
     """Give the model's numbers for each pair, (labels,) each."""
-    from bot.batches import outputs
+    from bot.learning.batches import outputs
 
     return [row["logits"] for row in outputs(trained, _tokens(pairs, setup), setup.tokenizer.pad_token_id)]
 

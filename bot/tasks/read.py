@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bot.rows import Row, column, full, read_objects, read_text, text_of
-from bot.tasks import Data, Setup
+from bot.learning.rows import Row, column, full, read_objects, read_text, text_of
+from bot.learning.task import Data, Setup
 from indexer.errors import UserError
 from indexer.words import has_hangul
 
@@ -75,7 +75,7 @@ def labels(examples: Sequence[Example], options: Options) -> tuple[str, ...]:
 
 def model(encoder: "BertEncoder", setup: Setup) -> Any:
     """Put two numbers on the state of every piece: how likely it begins, and ends, the answer."""
-    from bot.learner import head_on
+    from bot.learning.learner import head_on
 
     return head_on(encoder, KIND, num_labels=2)
 
@@ -87,7 +87,7 @@ def encode(examples: Sequence[Example], setup: Setup) -> list[dict[str, Any]]:
 
 def collate(setup: Setup) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
     """Pad to the longest window of a batch."""
-    from bot.batches import together
+    from bot.learning.batches import together
 
     return partial(together, pad=setup.tokenizer.pad_token_id)
 
@@ -109,7 +109,7 @@ def metrics(predictions: Any, data: Data, setup: Setup) -> dict[str, float]:
 
 def predict(trained: Any, setup: Setup, texts: Sequence[str], contexts: Sequence[str]) -> list[dict[str, Any]]:
     """Answer each question from each passage: text, characters and probability; an empty text for no answer."""
-    from bot.batches import outputs, softmax
+    from bot.learning.batches import outputs, softmax
 
     if not contexts:
         raise UserError("this model reads a question and a passage: give the passage with --context TEXT.")

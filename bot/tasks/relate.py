@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bot.rows import full, read_objects, span_of, text_of
-from bot.tasks import Data, Setup, classes, place, refuse_contexts
+from bot.learning.rows import full, read_objects, span_of, text_of
+from bot.learning.task import Data, Setup, classes, place, refuse_contexts
 from indexer.errors import UserError
 
 if TYPE_CHECKING:
-    from bot.learner import BertEncoder
+    from bot.learning.learner import BertEncoder
 
 SCORE, KIND = "macro_f1", "AutoModel"
 FREEZES = False
@@ -97,7 +97,7 @@ def labels(examples: Sequence[Example], options: Options) -> tuple[str, ...]:
 
 def model(encoder: "BertEncoder", setup: Setup) -> Any:
     """Add the markers to vocabulary and embeddings, and put the layer on the encoder's own module."""
-    from bot.learner import named
+    from bot.learning.learner import named
     from bot.tasks._relation import RelationModel
 
     add_markers(encoder)
@@ -167,7 +167,7 @@ def truth(predictions: Any, data: Data, setup: Setup) -> tuple[Any, Any]:
 
 def load(folder: Path, setup: Setup) -> Any:
     """Open a trained folder."""
-    from bot.learner import narrowed
+    from bot.learning.learner import narrowed
     from bot.tasks._relation import opened
 
     with narrowed():

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bot.tasks import Data, Setup
+from bot.learning.task import Data, Setup
 from bot.tasks._retrieved import Example, of_queries, of_sheet
 from bot.tasks._rouge import lead_sentence, rouge_l, rouge_l_characters
 from indexer.errors import UserError
 from indexer.words import has_hangul
 
 if TYPE_CHECKING:
-    from bot.learner import BertEncoder
+    from bot.learning.learner import BertEncoder
 
-SCORE, KIND = "probability", ""  # no Auto class opens it: bot.replying.load does
+SCORE, KIND = "probability", ""  # no Auto class opens it: bot.generators._replying.load does
 FREEZES = False  # --frozen is another thing; this encoder is frozen unless --fine-tune
 DEFAULTS = {"epochs": 2.0, "batch": 8, "rate": 5e-4, "max_length": 128}
 HELD_OUT = 0.1  # of the entries
@@ -55,7 +55,7 @@ def read(path: Path, options: Options) -> list[Example]:
 
 
 def _is_queries(path: Path) -> bool:
-    from bot.rows import read_delimited
+    from bot.learning.rows import read_delimited
 
     if path.is_dir() or path.suffix.lower() == ".jsonl":
         return True
@@ -77,7 +77,7 @@ def labels(examples: Sequence[Example], options: Options) -> tuple[str, ...]:
 
 def model(encoder: "BertEncoder", setup: Setup) -> Any:
     """Put a decoder on the encoder itself."""
-    from bot.decoder import Reply, Shape
+    from bot.generators._decoder import Reply, Shape
 
     options = setup.options
     return Reply(encoder, Shape(options.decoder_layers, options.candidates, 1), frozen=not options.fine_tune)
@@ -85,7 +85,7 @@ def model(encoder: "BertEncoder", setup: Setup) -> Any:
 
 def encode(examples: Sequence[Example], setup: Setup) -> list[dict[str, Any]]:
     """Give the ids of message, questions and answers, the part that each is of, and the right answer's as labels."""
-    from bot.replying import labels_of, lay
+    from bot.generators._replying import labels_of, lay
 
     found = []
     for example in examples:
@@ -97,7 +97,7 @@ def encode(examples: Sequence[Example], setup: Setup) -> list[dict[str, Any]]:
 
 def collate(setup: Setup) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
     """Pad sources and targets to the longest of a batch."""
-    from bot.batches import together
+    from bot.learning.batches import together
 
     pad = setup.tokenizer.pad_token_id
     return lambda features: together(features, pad)
@@ -173,7 +173,7 @@ def judge(model: Any, data: Data, setup: Setup, trainer: Any) -> dict[str, float
 
 def save(model: Any, setup: Setup, folder: Path) -> None:
     """Write the decoder, the tokenizer, and the encoder where it was trained too."""
-    from bot import replying
+    from bot.generators import _replying as replying
 
     replying.save(model, folder)
     setup.tokenizer.save_pretrained(folder)
@@ -181,8 +181,9 @@ def save(model: Any, setup: Setup, folder: Path) -> None:
 
 def load(folder: Path, setup: Setup) -> Any:
     """Put the decoder on its encoder again."""
-    from bot import replying, runs
-    from bot.learner import load_learner
+    from bot.generators import _replying as replying
+    from bot.learning import runs
+    from bot.learning.learner import load_learner
 
     own = replying.facts_of(folder)["fine_tuned"]
     spec = f"bert:{folder / replying.ENCODER}" if own else runs.read_run(folder)["arguments"]["encoder"]
@@ -200,8 +201,8 @@ def predict(model: Any, setup: Setup, texts: Sequence[str], contexts: Sequence[s
 
 def _replies(model: Any, setup: Setup, asked: Sequence[tuple[str, Sequence[tuple[str, str]]]]) -> list[str]:
     """Write to each, from its answers as long as the encoder can read them: longer than what is learned from."""
-    from bot import replying
-    from bot.writing import Sampling
+    from bot.generators import _replying as replying
+    from bot.generators._writing import Sampling
 
     model.eval()
     most = model.encoder.limit()

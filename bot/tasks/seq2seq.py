@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bot.rows import read_delimited, read_objects, text_of
-from bot.tasks import IGNORED, Data, Setup, refuse_contexts
+from bot.learning.rows import read_delimited, read_objects, text_of
+from bot.learning.task import IGNORED, Data, Setup, refuse_contexts
 from bot.tasks._rouge import lead_sentence, rouge_l, rouge_l_characters
 from indexer.errors import UserError
 
 if TYPE_CHECKING:
-    from bot.learner import BertEncoder
+    from bot.learning.learner import BertEncoder
 
 SCORE, KIND = "rouge_l", "AutoModelForSeq2SeqLM"
 FREEZES = False
@@ -149,7 +149,7 @@ def encode(examples: Sequence[Example], setup: Setup) -> list[dict[str, Any]]:
 
 def collate(setup: Setup) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
     """Pad sources and targets to the longest of a batch."""
-    from bot.batches import together
+    from bot.learning.batches import together
 
     pad = _tokenizer(setup).pad_token_id
     return lambda features: together(features, pad)
@@ -228,7 +228,7 @@ def _named_tokenizer(name: str) -> Any:
 def _named_model(name: str) -> Any:
     from transformers import AutoModelForSeq2SeqLM
 
-    from bot.learner import narrowed
+    from bot.learning.learner import narrowed
     from indexer.transformer import local, unavailable
 
     try:

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bot.tasks import Data, Setup, needs
+from bot.learning.task import Data, Setup, needs
 from bot.tasks._judging import of_pairs, recall, vectors_of
 from bot.tasks._lessons import lesson
 from bot.tasks._wordings import Asked, Example, Pair, Wording, read_any
 from indexer.errors import UserError
 
 if TYPE_CHECKING:
-    from bot.learner import BertEncoder
+    from bot.learning.learner import BertEncoder
 
 SCORE, KIND = "score", "AutoModel"
 FREEZES = False

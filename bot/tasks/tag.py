@@ -11,8 +11,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bot.rows import column, full, read_objects, span_of, text_of
-from bot.tasks import IGNORED, Data, Setup, place
+from bot.learning.rows import column, full, read_objects, span_of, text_of
+from bot.learning.task import IGNORED, Data, Setup, place
 from indexer.errors import UserError
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def labels(examples: Sequence[Example], options: Options) -> tuple[str, ...]:
 
 def model(encoder: "BertEncoder", setup: Setup) -> Any:
     """Put a classifier on the state of every piece."""
-    from bot.learner import head_on, named
+    from bot.learning.learner import head_on, named
 
     return head_on(encoder, KIND, **named(setup.labels))
 
@@ -82,7 +82,7 @@ def encode(examples: Sequence[Example], setup: Setup) -> list[dict[str, Any]]:
 
 def collate(setup: Setup) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
     """Pad to the longest text of a batch."""
-    from bot.batches import together
+    from bot.learning.batches import together
 
     return partial(together, pad=setup.tokenizer.pad_token_id)
 
@@ -99,7 +99,7 @@ def truth(predictions: Any, data: Data, setup: Setup) -> tuple[Any, Any]:
 
 def metrics(predictions: Any, data: Data, setup: Setup) -> dict[str, float]:
     """Give precision, recall and F1 of whole spans (seqeval), and how many spans truncation cut off."""
-    from bot.tasks import needs
+    from bot.learning.task import needs
 
     needs("seqeval")
     from seqeval.metrics import f1_score, precision_score, recall_score
@@ -118,7 +118,7 @@ def metrics(predictions: Any, data: Data, setup: Setup) -> dict[str, float]:
 
 def predict(trained: Any, setup: Setup, texts: Sequence[str], contexts: Sequence[str]) -> list[dict[str, Any]]:
     """Give the entities of each text, with their characters and the probability of their least sure piece."""
-    from bot.tasks import refuse_contexts
+    from bot.learning.task import refuse_contexts
 
     refuse_contexts(contexts)
     return [{"text": text, "entities": _entities(trained, setup, text)} for text in texts]
@@ -126,7 +126,7 @@ def predict(trained: Any, setup: Setup, texts: Sequence[str], contexts: Sequence
 
 def _entities(trained: Any, setup: Setup, text: str) -> list[dict[str, Any]]:
     """Read a long text in windows, each piece in the first that holds it."""
-    from bot.batches import outputs, softmax
+    from bot.learning.batches import outputs, softmax
 
     found = setup.tokenizer(
         text, truncation=True, max_length=setup.max_length, stride=setup.max_length // 4,

@@ -7,7 +7,7 @@ import pytest
 
 from bot.generate import checker_of
 from bot.grounding import Checker, Cutter, sentences
-from bot.support import denied, facts, missing_facts, negated, turns
+from bot.grounding.support import denied, facts, missing_facts, negated, turns
 from indexer.index import Index
 from indexer.retrieve import Candidate, Ranked
 from indexer.row import Row

@@ -19,7 +19,7 @@ import pytest
 from bot import journal as journals
 from bot.answer import Answer
 from bot.journal import Journal
-from bot.journal_reading import exchanges
+from bot.journal.reading import exchanges
 from indexer.errors import UserError
 
 CANDIDATES = [
@@ -414,7 +414,7 @@ def test_what_is_too_old_is_forgotten_with_its_votes(opened, path, monkeypatch):
 
 
 def test_many_old_rows_go_in_short_steps(opened, path, monkeypatch):
-    monkeypatch.setattr("bot.journal_file.CHUNK", 7)
+    monkeypatch.setattr("bot.journal.file.CHUNK", 7)
     with monkeypatch.context() as patched:
         numbers = iter(range(100))
         patched.setattr(journals, "new_id", lambda: f"{next(numbers):032x}")

@@ -8,11 +8,11 @@ import pytest
 from click.testing import CliRunner
 
 from bot import answer as answers
-from bot import keeping
 from bot.answer import Answer
 from bot.cli import main
+from bot.commands import journal as keeping
 from bot.journal import Journal
-from bot.journal_reading import exchanges
+from bot.journal.reading import exchanges
 from indexer.build import build_index
 from indexer.confidence import Judgement, judge
 

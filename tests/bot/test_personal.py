@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.personal import mask
+from bot.journal.personal import mask
 
 EMAILS = [
     "minji.kim@example.com", "a+b_c%d@mail.example.co.kr", "KIM@EXAMPLE.ORG", "01012345678@example.com",

@@ -11,15 +11,16 @@ import torch
 from safetensors.numpy import load_file
 from tiny_bert import make_tiny
 
-from bot import replying
-from bot.decoder import MOST, Reply, Shape, follow
-from bot.learner import load_learner
-from bot.predict import open_trained
-from bot.replying import Spelling, labels_of, lay, written
-from bot.tasks import Data, Setup, reply
+from bot.generators import _replying as replying
+from bot.generators._decoder import MOST, Reply, Shape, follow
+from bot.generators._replying import Spelling, labels_of, lay, written
+from bot.generators._writing import Sampling
+from bot.learning.learner import load_learner
+from bot.learning.task import Data, Setup
+from bot.tasks import reply
 from bot.tasks._retrieved import Example
-from bot.train import Request, train
-from bot.writing import Sampling
+from bot.training.predict import open_trained
+from bot.training.train import Request, train
 from indexer.build import build_index
 from indexer.errors import UserError
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from bot import configuring
 from bot.cli import main
+from bot.commands import settings as configuring
 from bot.settings import Settings, read, variable_of
 from indexer.errors import UserError
 

@@ -6,11 +6,11 @@ import pytest
 from tiny_bert import make_tiny
 
 from bot.generators import GeneratorError, load_generator
+from bot.generators._writing import Sampling
 from bot.generators.shared import Shared, encoder_of
-from bot.learner import load_learner
+from bot.learning.learner import load_learner
 from bot.tasks import reply
-from bot.train import Request, train
-from bot.writing import Sampling
+from bot.training.train import Request, train
 from indexer.build import build_index
 from indexer.errors import UserError
 from indexer.index import Index

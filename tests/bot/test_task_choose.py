@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from tiny_bert import make_tiny
 
-from bot.tasks import Setup, choose
-from bot.train import Request, train
+from bot.learning.task import Setup
+from bot.tasks import choose
+from bot.training.train import Request, train
 from indexer.build import build_index
 from indexer.encoders import load_encoder
 from indexer.errors import UserError

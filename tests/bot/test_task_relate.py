@@ -7,8 +7,9 @@ from collections import Counter
 import pytest
 from tiny_bert import make_tiny
 
-from bot.tasks import Setup, relate
-from bot.train import Request, train
+from bot.learning.task import Setup
+from bot.tasks import relate
+from bot.training.train import Request, train
 from indexer.encoders import load_encoder
 from indexer.errors import UserError
 

@@ -5,9 +5,10 @@ import json
 import pytest
 from tiny_bert import make_tiny
 
-from bot.tasks import Data, Setup, seq2seq
+from bot.learning.task import Data, Setup
+from bot.tasks import seq2seq
 from bot.tasks._rouge import longest_common, rouge_l, rouge_l_characters
-from bot.train import Request, train
+from bot.training.train import Request, train
 from indexer.encoders import load_encoder
 from indexer.errors import UserError
 

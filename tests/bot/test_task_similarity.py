@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from tiny_bert import make_tiny
 
-from bot.tasks import Data, Setup, similarity
+from bot.learning.task import Data, Setup
+from bot.tasks import similarity
 from bot.tasks._judging import of_pairs, recall
 from bot.tasks._lessons import contrasts, taught
 from bot.tasks._mining import first_entries, hard_negatives, nearest_siblings
 from bot.tasks._wordings import Asked, Pair, Wording, read_any
-from bot.train import Request, train
+from bot.training.train import Request, train
 from indexer.build import build_index
 from indexer.encoders import load_encoder
 from indexer.errors import UserError
@@ -122,7 +123,7 @@ def test_the_folder_opens_everywhere_with_the_same_vectors(learned, sheet, tmp_p
 
 
 def test_the_encoder_is_shared_and_frozen_layers_stay(sheet):
-    from bot.learner import load_learner
+    from bot.learning.learner import load_learner
 
     encoder = load_learner(bert(sheet) + "?pooling=cls")
     model = similarity.model(encoder, Setup(encoder.tokenizer, (), similarity.Options(freeze_layers=1), 32))

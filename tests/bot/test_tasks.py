@@ -8,11 +8,12 @@ import pytest
 from click.testing import CliRunner
 from tiny_bert import make_tiny
 
-from bot.learner import load_learner
-from bot.predict import open_trained, zero_shot
-from bot.tasks import Data, Setup, classify, load_task, names, pair, read, tag
-from bot.train import Request, train
-from bot.trainer import balanced_loss
+from bot.learning.learner import load_learner
+from bot.learning.task import Data, Setup
+from bot.tasks import classify, load_task, names, pair, read, tag
+from bot.training.predict import open_trained, zero_shot
+from bot.training.train import Request, train
+from bot.training.trainer import balanced_loss
 from indexer import export
 from indexer.build import build_index
 from indexer.errors import UserError

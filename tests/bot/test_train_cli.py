@@ -14,9 +14,10 @@ from click.testing import CliRunner
 from safetensors.numpy import load_file
 from tiny_bert import make_tiny
 
-from bot import curves, runs
 from bot.cli import main
-from bot.train import Request, train
+from bot.learning import runs
+from bot.training import curves
+from bot.training.train import Request, train
 from indexer import fingerprint
 from indexer.errors import UserError
 
@@ -26,7 +27,7 @@ ROWS = [
 ]  # fmt: skip
 KILLED = """
 import os, pickle, signal, sys
-from bot.train import train
+from bot.training.train import train
 
 def progress(stage, done=0, of=0):
     if done == 9:

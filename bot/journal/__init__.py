@@ -17,9 +17,9 @@ from itertools import islice
 from pathlib import Path
 
 from bot.answer import Answer
-from bot.exchange import first_id, new_id, now, row_of, writable
-from bot.journal_file import CHUNK, File, Note
-from bot.personal import mask as mask_personal
+from bot.journal.exchange import first_id, new_id, now, row_of, writable
+from bot.journal.file import CHUNK, File, Note
+from bot.journal.personal import mask as mask_personal
 from indexer.errors import UserError
 
 MOST_WAITING = 10_000  # notes in memory while the file cannot be written

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from bot import runs
-from bot.tasks import IGNORED, Data, scored_by
+from bot.learning import runs
+from bot.learning.task import IGNORED, Data, scored_by
 from indexer.errors import UserError
 from indexer.progress import Progress
 
 if TYPE_CHECKING:
-    from bot.train import Lesson, Request
+    from bot.training.train import Lesson, Request
 
 EVALUATIONS = 10  # on dev, in a run
 
@@ -19,8 +19,8 @@ def make_trainer(lesson: "Lesson", parts: tuple[Data, Data], progress: Progress)
     from transformers import EarlyStoppingCallback, Trainer, TrainingArguments
     from transformers.trainer_callback import PrinterCallback
 
-    from bot.follow import Follow
-    from bot.frozen import collate_frozen
+    from bot.training.follow import Follow
+    from bot.training.frozen import collate_frozen
 
     request, task, setup = lesson.request, lesson.task, lesson.setup
     callbacks: list[Any] = [Follow(progress, scored_by(task, setup))]

@@ -60,7 +60,7 @@ def opened(name: str, spec: str, kind: str) -> tuple[Any, Any]:
         raise UserError(f"{spec} needs a model. Type: {spec}:NAME_OR_PATH")
     import transformers
 
-    from bot.learner import narrowed
+    from bot.learning.learner import narrowed
     from indexer.transformer import local
 
     try:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bot import runs
-from bot.tasks import Setup, load_task
+from bot.learning import runs
+from bot.learning.task import Setup
+from bot.tasks import load_task
 from indexer.errors import UserError
 
 HYPOTHESIS = "This is about {}."
@@ -41,7 +42,7 @@ def open_trained(folder: Path) -> Trained:
     task = load_task(run["task"])
     from transformers import AutoTokenizer
 
-    from bot.learner import opened
+    from bot.learning.learner import opened
 
     options = task.Options(**run["arguments"]["options"])
     try:
@@ -66,7 +67,7 @@ def zero_shot(trained: Trained, text: str, labels: Sequence[str], hypothesis: st
         raise UserError(f"--hypothesis {hypothesis!r}: write {{}} where the label stands.")
     if len(set(labels)) < 2:
         raise UserError('--zero-shot takes two labels or more, with commas: "refund, delivery, account".')
-    from bot.batches import softmax
+    from bot.learning.batches import softmax
 
     names = list(dict.fromkeys(labels))
     pairs = [(text, hypothesis.replace("{}", name)) for name in names]

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from bot.decoder import Heads, Reply, Shape, Sources, follow
 from bot.generators import GeneratorError
-from bot.writing import Sampling
+from bot.generators._decoder import Heads, Reply, Shape, Sources, follow
+from bot.generators._writing import Sampling
 from indexer.errors import UserError
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ def save(model: Reply, folder: Path) -> None:
 
     from safetensors.torch import save_file
 
-    from bot.learner import barless
+    from bot.learning.learner import barless
     from indexer.transformer import load_bert
 
     state = {name: value.detach().cpu().contiguous() for name, value in model.own_state().items()}

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bot import support
-from bot.meanings import LIGHT
+from bot.grounding import support
+from bot.grounding.meanings import LIGHT
 from bot.prompting import REFUSAL, names_of
 from indexer.retrieve import Candidate
 from indexer.vectors import Vectors

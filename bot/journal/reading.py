@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bot.journal_file import check
+from bot.journal.file import check
 from indexer.errors import UserError
 
 LAST = "coalesce((SELECT {0} FROM {1} WHERE exchange = exchanges.id ORDER BY at DESC, number DESC LIMIT 1), '')"

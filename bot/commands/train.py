@@ -84,7 +84,7 @@ def predict(folder: Path, texts: tuple[str, ...], contexts: tuple[str, ...], as_
       bot predict runs/classify "I want my money back" "배송이 언제 오나요?"
       bot predict runs/read "Until when?" --context "Ask for a refund within 7 days."
     """
-    from bot.predict import open_trained
+    from bot.training.predict import open_trained
 
     found = open_trained(folder).predict(texts, contexts)
     if as_json:
@@ -106,7 +106,7 @@ def classify(texts: tuple[str, ...], labels: str, model: Path, hypothesis: str, 
     Example:
       bot classify --zero-shot "환불, 배송" "돈을 돌려받고 싶어요" --model runs/nli --hypothesis "{}에 관한 말이다."
     """
-    from bot.predict import open_trained, zero_shot
+    from bot.training.predict import open_trained, zero_shot
 
     trained = open_trained(model)
     names = [label.strip() for label in labels.split(",") if label.strip()]
@@ -137,7 +137,7 @@ def table(before: Mapping[str, float], after: Mapping[str, float]) -> str:
 
 
 def _train(task: str, options: Any, as_json: bool, **given: Any) -> None:
-    from bot.train import Request, train
+    from bot.training.train import Request, train
 
     with Progress() as progress:
         found = train(Request(task=task, options=options, **given), progress)

@@ -11,12 +11,12 @@ import torch
 from torch import nn
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from bot.batches import together
-from bot.tasks import Data
+from bot.learning.batches import together
+from bot.learning.task import Data
 from indexer.progress import Progress
 
 if TYPE_CHECKING:
-    from bot.train import Lesson
+    from bot.training.train import Lesson
 
 BATCH = 64
 TOKENS = ("input_ids", "attention_mask", "token_type_ids")

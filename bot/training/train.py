@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bot import runs
-from bot.tasks import Data, Setup, load_task, needs, scored_by
+from bot.learning import runs
+from bot.learning.task import Data, Setup, needs, scored_by
+from bot.tasks import load_task
 from indexer import fingerprint
 from indexer.errors import UserError
 from indexer.progress import Progress, silent
@@ -69,7 +70,7 @@ def train(request: Request, progress: Progress = silent) -> dict[str, Any]:
     facts = _facts(request)
     lesson = _lesson(request, task, progress)
     checkpoint = runs.claim(request.out, facts, progress)
-    from bot.learner import narrowed
+    from bot.learning.learner import narrowed
 
     with runs.threads(), narrowed("transformers.trainer_utils"):
         outcome = _run(lesson, checkpoint, progress)
@@ -116,7 +117,7 @@ def _lesson(request: Request, task: Any, progress: Progress) -> Lesson:
     examples, held = _parts(request, task, found)
     from transformers import set_seed
 
-    from bot.learner import load_learner
+    from bot.learning.learner import load_learner
 
     progress(f"Opening {request.encoder}")
     encoder = load_learner(request.encoder)
@@ -146,8 +147,8 @@ def _parts(request: Request, task: Any, examples: Sequence[Any]) -> tuple[Sequen
 
 def _run(lesson: Lesson, checkpoint: Path | None, progress: Progress) -> dict[str, Any]:
     """Judge, train, judge again, keep the better one where the task says so, and save."""
-    from bot.frozen import freeze, thaw
-    from bot.trainer import make_trainer
+    from bot.training.frozen import freeze, thaw
+    from bot.training.trainer import make_trainer
 
     request, task, model = lesson.request, lesson.task, lesson.model
     parts = freeze(lesson, progress) if request.frozen else (lesson.train, lesson.dev)
@@ -201,7 +202,7 @@ def _save(lesson: Lesson) -> None:
 
 
 def _pictures(lesson: Lesson, history: Sequence[Mapping[str, Any]], predictions: Any) -> list[str]:
-    from bot import curves
+    from bot.training import curves
 
     out, task, setup = lesson.request.out, lesson.task, lesson.setup
     drawn = {"learning-curve.svg": curves.learning(history, scored_by(task, setup))}

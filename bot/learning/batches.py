@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from bot.tasks import IGNORED
+from bot.learning.task import IGNORED
 
 
 def together(features: Sequence[dict[str, Any]], pad: int) -> dict[str, torch.Tensor]:

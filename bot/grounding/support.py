@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 
-from bot.meanings import IRREGULAR, SAME_KOREAN, STOP_ENGLISH, STOP_KOREAN, TURNS
+from bot.grounding.meanings import IRREGULAR, SAME_KOREAN, STOP_ENGLISH, STOP_KOREAN, TURNS
 from indexer.words import HANGUL, has_hangul, plain, stem
 
 # ---- Numbers

@@ -1,4 +1,4 @@
-"""Words in which meaning turns, and words that carry none, in English and Korean: what `bot.support` looks for."""
+"""Words in which meaning turns, and words that carry none, in English and Korean: what `support` looks for."""
 
 import re
 

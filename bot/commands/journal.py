@@ -46,7 +46,7 @@ def show_journal(
       bot journal show --last 50 --decision abstain
       bot journal show --votes --since 7d
     """
-    from bot.journal_reading import exchanges
+    from bot.journal.reading import exchanges
 
     found = list(exchanges(_path(journal), _time(since), decision, channel, votes, last))
     if as_json:
@@ -72,7 +72,7 @@ def export(file: Path | None, form: str | None, since: str, journal: Path | None
       bot journal export november.csv --since 2026-11-01
       bot journal export --format csv > all.csv
     """
-    from bot.journal_reading import exchanges
+    from bot.journal.reading import exchanges
 
     form = form or (file.suffix.lower().lstrip(".") if file else "jsonl")
     if form not in ("csv", "jsonl"):
@@ -90,7 +90,7 @@ def export(file: Path | None, form: str | None, since: str, journal: Path | None
 
 def write(rows: Iterator[dict[str, Any]], out: TextIO, form: str) -> int:
     """Write exchanges, one after the other; give how many."""
-    from bot.journal_file import EXCHANGES
+    from bot.journal.file import EXCHANGES
 
     sheet = csv.DictWriter(out, [*EXCHANGES, "vote", "chosen"], lineterminator="\n")
     if form == "csv":

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bot.tasks import IGNORED
+from bot.learning.task import IGNORED
 from indexer.pooling import pool
 from indexer.transformer import BertEncoder
 

@@ -1,0 +1,173 @@
+"""The recipe: from files of pairs to a student, in steps that are kept, so that the same command goes on."""
+
+import json
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bot.student import learn, lessons, start, vocabulary
+from indexer.encoders import Encoder, load_encoder
+from indexer.encoders.minilm import checked, weights
+from indexer.errors import UserError
+from indexer.perturb import KINDS, perturb
+from indexer.progress import Progress, silent
+from indexer.sts import read_pairs
+from indexer.transformer import BertEncoder, load_bert
+
+TEACHER = "minilm"
+PLACED = 200_000  # pairs that the new pieces are placed by
+OFTEN = 20  # times a known piece must have been seen to lend its embedding
+WORN = 0.15  # share of sentences shown as people really type them
+ENGLISH = 0.08  # share of English sentences among the lessons, so that mixed ones are understood
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The files of a student."""
+
+    pairs: Sequence[Path]
+    weights: Mapping[str, float]
+    texts: Sequence[Path]  # more Korean, for the vocabulary
+    scored: Sequence[Path]
+    dev_scored: Path
+    dev_pairs: Path
+
+
+def teach(
+    sources: Sources,
+    out: Path,
+    samples: int = 800_000,
+    pieces: int = 20_000,
+    seed: int = 0,
+    bf16: bool = False,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Make a student; give its figures before and after. Everything is seeded."""
+    torch.manual_seed(seed)
+    _same_plan(out, {"samples": samples, "pieces": pieces, "seed": seed, "weights": dict(sources.weights)})
+    progress("Reading")
+    pairs = [pair for path in sources.pairs for pair in lessons.read_pairs(path, sources.weights)]
+    order = lessons.draw(pairs, sources.weights, samples, seed)
+    used, order = np.unique(order, return_inverse=True)
+    pairs = [pairs[at] for at in used]
+    teacher = load_encoder(TEACHER)
+    vectors = lessons.teach([pair.english for pair in pairs], teacher, TEACHER, out / "teacher", progress)
+    progress("Cutting words")
+    student, known = _begin(sources, pairs, vectors, pieces, seed, out, progress)
+    dev = _dev(sources, teacher)
+    before = learn.measure(student, dev)
+    plan = learn.Plan(out, seed, bf16, scored=[_scored(student, path) for path in sources.scored])
+    progress("Teaching")
+    history = learn.run(plan, learn.Student(student, known), _lessons(student, pairs, vectors, order, seed), dev)
+    after = learn.measure(student, dev)
+    figures = {"before": before, "after": after, "pairs": len(pairs), "samples": len(order), "pieces": pieces}
+    (out / "run.json").write_text(json.dumps({**figures, "history": history}, indent=1), encoding="utf-8")
+    return figures
+
+
+def _same_plan(out: Path, plan: Mapping[str, Any]) -> None:
+    """Go on in a folder only with what it was begun with."""
+    out.mkdir(parents=True, exist_ok=True)
+    file = out / "plan.json"
+    if file.exists() and json.loads(file.read_text("utf-8")) != plan:
+        raise UserError(f"{out} was begun with other options ({file}). Type the same, or give another --out.")
+    file.write_text(json.dumps(plan, indent=1), encoding="utf-8")
+
+
+def _begin(
+    sources: Sources,
+    pairs: Sequence[lessons.Pair],
+    vectors: NDArray[np.float16],
+    pieces: int,
+    seed: int,
+    out: Path,
+    progress: Progress,
+) -> tuple[BertEncoder, int]:
+    """Give the teacher's weights a Korean vocabulary, each new piece placed among the known ones."""
+    folder = checked(weights())
+    encoder = load_bert(str(folder))
+    known = len(encoder.tokenizer)
+    texts = [pair.korean for pair in pairs]
+    texts += [line for path in sources.texts for line in path.read_text("utf-8").splitlines()]
+    merged = vocabulary.merge(folder / "tokenizer.json", vocabulary.train(texts, pieces))
+    encoder.tokenizer = type(encoder.tokenizer)(
+        tokenizer_object=merged, **{name: token for name, token in encoder.tokenizer.special_tokens_map.items()}
+    )
+    encoder.tokenizer.model_max_length = 256
+    table = _placed(encoder, pairs, vectors, seed, out, progress)
+    embeddings: Any = encoder.model.get_input_embeddings()
+    old = embeddings.weight.detach().numpy().copy()
+    embeddings = encoder.model.resize_token_embeddings(len(encoder.tokenizer), mean_resizing=False)
+    seen = np.bincount(
+        np.concatenate(learn.cut_up(encoder, [pair.english for pair in pairs[:PLACED]])), minlength=known
+    )[:known]
+    usable = np.flatnonzero(seen >= OFTEN)
+    usable = usable[usable >= 1000]  # below are special pieces, unused ones and single characters
+    with torch.no_grad():
+        embeddings.weight[known:] = torch.tensor(start.mix(table, old, usable))
+    return encoder, known
+
+
+def _placed(
+    encoder: BertEncoder,
+    pairs: Sequence[lessons.Pair],
+    vectors: NDArray[np.float16],
+    seed: int,
+    out: Path,
+    progress: Progress,
+) -> NDArray[np.float32]:
+    file = out / "start.npy"
+    if file.exists():
+        kept: NDArray[np.float32] = np.load(file, allow_pickle=False)
+        return kept
+    chosen = np.random.default_rng(seed).permutation(len(pairs))[:PLACED]
+    sentences = [
+        ids[1:-1] or ids
+        for side in ("korean", "english")
+        for ids in learn.cut_up(encoder, [getattr(pairs[at], side) for at in chosen])
+    ]
+    wanted = np.concatenate([vectors[chosen], vectors[chosen]])
+    table = start.fill(sentences, wanted, len(encoder.tokenizer), seed=seed, progress=progress)
+    np.save(file, table)
+    return table
+
+
+def _lessons(
+    student: BertEncoder,
+    pairs: Sequence[lessons.Pair],
+    vectors: NDArray[np.float16],
+    order: NDArray[np.int64],
+    seed: int,
+) -> learn.Lessons:
+    numbers = np.random.default_rng(seed)
+    english = numbers.choice(len(pairs), int(len(order) * ENGLISH))
+    sentences = learn.cut_up(student, [pair.korean for pair in pairs])
+    sentences += learn.cut_up(student, [pairs[at].english for at in english])
+    worn, kept = np.split(numbers.permutation(order), [int(len(order) * WORN)])
+    sentences += learn.cut_up(student, _worn([pairs[at].korean for at in worn], seed))
+    places = np.concatenate([np.arange(len(pairs)), english, worn])
+    shown = numbers.permutation(np.concatenate([kept, np.arange(len(pairs), len(sentences))]))
+    lengths = np.array([len(ids) for ids in sentences])
+    return learn.Lessons(sentences, vectors, places, learn.arrange(shown, lengths, seed))
+
+
+def _worn(texts: Sequence[str], seed: int) -> list[str]:
+    chance = random.Random(seed)
+    return [perturb(text, chance.choice(list(KINDS)), chance) for text in texts]
+
+
+def _scored(student: BertEncoder, path: Path) -> learn.Scored:
+    found = read_pairs(path)
+    return learn.Scored(learn.cut_up(student, found.one), learn.cut_up(student, found.other), found.scores)
+
+
+def _dev(sources: Sources, teacher: Encoder) -> learn.Dev:
+    lines = sources.dev_pairs.read_text("utf-8").splitlines()[1:]
+    korean, english = zip(*(line.split("\t")[:2] for line in lines if line.strip()), strict=True)
+    return learn.Dev(read_pairs(sources.dev_scored), korean, teacher.encode(english))
