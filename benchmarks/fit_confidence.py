@@ -1,4 +1,7 @@
-"""Fit the model for all sheets, indexer/base.json: two logistic models a leg, over measures in the sheet's unit.
+"""Fit the model for all sheets, indexer/base.json: two logistic models a leg and kind of pair of languages.
+
+Measures are in the sheet's unit. Across languages the sheets are the dev part of data/crossing.csv and the dev parts of
+two translated corpora (CC BY-SA 3.0), each with a fifth of its rows taken out.
 
 Run: python benchmarks/fit_confidence.py [--packs ../shared/data] [--out indexer/base.json]. It learns from the dev
 messages of data/queries.csv and from packs whose licence allows it (banking77 CC BY 4.0, with ten of its groups taken
@@ -14,26 +17,26 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from indexer.build import build_index
-from indexer.calibrate import adapt, measured, unit_of
-from indexer.confidence import ON_TOPIC, RIGHT
+from indexer.calibrate import adapt, key_of, measured, others_of, unit_of
+from indexer.confidence import ON_TOPIC, RIGHT, Pair
 from indexer.index import Index
 from indexer.publish import material
 from indexer.queries import Query, read_queries
 from indexer.recalibrate import judge_trials
 from indexer.rehearse import Trial, rehearse
 from indexer.retrieve import Retrieval
-from indexer.words import has_hangul
 
 MESSAGES, OTHERS = 300.0, 40.0  # weight of a sheet's messages, and of each kind of its rehearsal without an answer
 PRIOR = 3.0
 DRAWS = 3  # of ten groups of banking77
 TAUGHT_BY: dict[str, Retrieval] = {"dense": "dense", "lexical": "lexical", "dense+lexical": "hybrid"}
 Sheet = tuple[str, Path, list[Query], float]
+Trials = dict[str, list[Trial]]
 
 
 def main() -> None:
@@ -42,10 +45,24 @@ def main() -> None:
     parser.add_argument("--packs", type=Path, default=Path("../shared/data"))
     parser.add_argument("--out", type=Path, default=Path("indexer/base.json"))
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        sheets = list(read_sheets(arguments.packs, Path(folder)))
-        fitted = {leg: fit(leg, sheets, Path(folder)) for leg in TAUGHT_BY}
+    fitted: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        sheets = list(read_sheets(arguments.packs, folder))
+        crossed = list(cross_sheets(arguments.packs, folder))
+        for leg, retrieval in TAUGHT_BY.items():
+            trials = [(name, asked(retrieval, sheet, queries, folder / name), weight) for name, sheet, queries, weight
+                      in [*sheets, *(crossed if leg != "lexical" else [])]]  # fmt: skip
+            for key, pairs in kinds_of(leg).items():
+                fitted[key] = fit(key, leg, pairs, trials)
     arguments.out.write_text(json.dumps(fitted, indent=1) + "\n", encoding="utf-8")
+
+
+def kinds_of(leg: str) -> dict[str, Sequence[Pair]]:
+    """Name the models of a leg, each with the pairs of languages that it serves; words serve all alike."""
+    if leg == "lexical":
+        return {leg: get_args(Pair)}
+    return {leg: ("en",), f"{leg} ko": ("ko",), f"{leg} across": ("en-ko", "ko-en")}
 
 
 def read_sheets(packs: Path, folder: Path) -> Iterator[Sheet]:
@@ -66,46 +83,74 @@ def without_groups(pack: Path, draw: int, folder: Path) -> tuple[Path, list[Quer
     out = set(random.Random(draw).sample(asked, 10))
     with (pack / "corpus.csv").open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["group"] not in out]
-    sheet = folder / f"{pack.name}-{draw}.csv"
+    sheet = written(rows, folder / f"{pack.name}-{draw}.csv")
+    return sheet, [replace(query, relevance={}) if out & query.relevance.keys() else query for query in queries]
+
+
+def cross_sheets(packs: Path, folder: Path) -> Iterator[Sheet]:
+    """Give sheets that are asked in the other language: our own, and translations of which a fifth is taken out."""
+    with Path("data/crossing.csv").open(encoding="utf-8", newline="") as file:
+        crossing = [row for row in csv.DictReader(file) if row["split"] == "dev"]
+    for kind, lang in (("en-ko", "ko"), ("ko-en", "en")):
+        queries = [Query(row["id"], row["text"], {row["entry"]: 1}, by_entry=True) for row in crossing]
+        queries = [query for query, row in zip(queries, crossing, strict=True) if row["kind"] == kind]
+        gone = set(
+            random.Random(kind).sample([name for query in queries for name in query.relevance], len(queries) // 5)
+        )
+        with Path("data/qa.csv").open(encoding="utf-8", newline="") as file:
+            rows = [row for row in csv.DictReader(file) if row["lang"] == lang and row["entry"] not in gone]
+        queries = [replace(query, relevance={}) if gone & query.relevance.keys() else query for query in queries]
+        yield f"crossing-{kind}", written(rows, folder / f"crossing-{kind}.csv"), queries, 1.0
+    for name in ("jhe_dev", "news_dev"):
+        with (packs / "xl_parallel" / f"{name}.tsv").open(encoding="utf-8") as file:
+            pairs = [line.rstrip("\n").split("\t")[:2] for line in file][1:]
+        out = set(random.Random(name).sample(range(len(pairs)), len(pairs) // 5))
+        for side in (0, 1):
+            rows = [{"id": str(at), "entry": str(at), "question": pair[side], "answer": pair[side]}
+                    for at, pair in enumerate(pairs) if at not in out and pair[side].strip()]  # fmt: skip
+            queries = [Query(str(at), pair[1 - side], {} if at in out else {str(at): 1}, by_entry=True)
+                       for at, pair in enumerate(pairs) if pair[1 - side].strip()]  # fmt: skip
+            yield f"{name}-{side}", written(rows, folder / f"{name}-{side}.csv"), queries, 0.5
+
+
+def written(rows: Sequence[dict[str, str]], sheet: Path) -> Path:
+    """Write a sheet."""
     with sheet.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, rows[0].keys())
         writer.writeheader()
         writer.writerows(rows)
-    return sheet, [replace(query, relevance={}) if out & query.relevance.keys() else query for query in queries]
+    return sheet
 
 
-def fit(leg: str, sheets: Sequence[Sheet], folder: Path) -> dict[str, Any]:
-    """Fit both models of a leg on all sheets."""
+def fit(key: str, leg: str, pairs: Sequence[Pair], sheets: Sequence[tuple[str, Trials, float]]) -> dict[str, Any]:
+    """Fit both models of a leg and some pairs of languages on all sheets."""
     parts: dict[str, list[tuple[Any, Any, Any]]] = {"right": [], "on_topic": []}
-    for name, sheet, queries, weight in sheets:
-        if leg == "dense":  # by an encoder that reads no Korean
-            queries = [query for query in queries if not has_hangul(query.text)]
-        trials = {kind: of_leg(leg, found) for kind, found in asked(leg, sheet, queries, folder / name).items()}
-        print(leg, name, {kind: len(found) for kind, found in trials.items()}, flush=True)
-        for target, names in (("right", RIGHT[leg]), ("on_topic", ON_TOPIC[leg])):
-            unit = unit_of(names, trials["elsewhere"])
-            for kind, total in (("judged", MESSAGES), ("entry", OTHERS), ("elsewhere", OTHERS)):
-                if trials["judged"] and trials[kind]:
-                    truth = np.array([getattr(trial, target) for trial in trials[kind]], dtype=np.float64)
-                    shares = np.full(len(truth), weight * total / len(truth))
-                    parts[target].append((unit.of(measured(trials[kind], names)), truth, shares))
+    for name, found, weight in sheets:
+        for pair in pairs if "across" in key else pairs[:1]:
+            own = [pair] if "across" in key else pairs
+            trials = {kind: [trial for trial in some if key_of(trial)[0] == leg and trial.pair in own]
+                      for kind, some in found.items()}  # fmt: skip
+            print(key, name, pair, {kind: len(some) for kind, some in trials.items()}, flush=True)
+            others = trials["elsewhere"] if leg == "lexical" else others_of(found["elsewhere"], leg, pair)
+            for target, names in (("right", RIGHT[leg]), ("on_topic", ON_TOPIC[leg])):
+                unit = unit_of(names, others)
+                for kind, total in (("judged", MESSAGES), ("entry", OTHERS), ("elsewhere", OTHERS)):
+                    if trials["judged"] and trials[kind]:
+                        truth = np.array([getattr(trial, target) for trial in trials[kind]], dtype=np.float64)
+                        shares = np.full(len(truth), weight * total / len(truth))
+                        parts[target].append((unit.of(measured(trials[kind], names)), truth, shares))
     return {target: solved(found) for target, found in parts.items()}
 
 
-def asked(leg: str, sheet: Path, queries: Sequence[Query], folder: Path) -> dict[str, list[Trial]]:
-    """Build an index that this leg answers from, rehearse it, and put its judged messages to it."""
-    build_index(sheet, folder, retrieval=TAUGHT_BY[leg])
+def asked(retrieval: Retrieval, sheet: Path, queries: Sequence[Query], folder: Path) -> Trials:
+    """Build an index of this retrieval, rehearse it, and put its judged messages to it."""
+    build_index(sheet, folder, retrieval=retrieval)
     index = Index.open(folder)
     rows = index.database.rows(index.facts.generation)
     made = material(index.database, index.facts, index.facts.dim, rows)
-    found: dict[str, list[Trial]] = {**rehearse(made, index.legs, index.facts)}
+    found: Trials = {**rehearse(made, index.legs, index.facts)}
     found["judged"] = judge_trials(index.legs, index.facts, rows, index.encoder, queries)
     return found
-
-
-def of_leg(leg: str, trials: Sequence[Trial]) -> list[Trial]:
-    """Keep the trials that a leg decided."""
-    return [trial for trial in trials if trial.ranked and trial.ranked[0].legs == leg]
 
 
 def solved(parts: Sequence[tuple[Any, Any, Any]]) -> dict[str, list[float]]:

@@ -2,10 +2,12 @@
 
     python benchmarks/grounding.py                  the checker on cases written after its rules, and on mechanical lies
     python benchmarks/grounding.py --part tune      on those that the rules were made on; `report` was looked at later
+    python benchmarks/grounding.py --part heldout   on those by somebody who did not know the rules; for judging alone
     python benchmarks/grounding.py --bot            the whole bot against a server on loopback, honest and hostile
 
 A sentence of `hostile.csv` is a lie about its message, whatever is cited; of `drafts.csv` it is true of the entry that
-it cites. Mechanical lies are stored sentences with a number changed, or a negation put in or taken out.
+it cites; `heldout.csv` holds both. Mechanical lies are stored sentences with a number changed, or a negation put in or
+taken out.
 """
 
 import argparse
@@ -21,7 +23,7 @@ from pathlib import Path
 from bot import open_bot
 from bot.generate import READ, checker_of, wanted
 from bot.grounding import sentences
-from bot.grounding.support import negated
+from bot.grounding.negation import negated
 from indexer.index import Index
 from indexer.retrieve import Candidate, Ranked
 from indexer.row import Row
@@ -36,7 +38,7 @@ def main() -> None:
     """Measure what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--index", type=Path, default=ROOT / "data/index")
-    parser.add_argument("--part", choices=("tune", "report", "fresh"), default="fresh")
+    parser.add_argument("--part", choices=("tune", "report", "fresh", "heldout"), default="fresh")
     parser.add_argument("--bot", action="store_true")
     parser.add_argument("-v", action="store_true", help="print each sentence that fell the wrong way")
     chosen = parser.parse_args()
@@ -68,10 +70,7 @@ def honest(index: Index, rows: Rows, part: str, language: str) -> Iterator[tuple
     """Check the drafts."""
     for case in cases("drafts", part, language):
         candidates = around(index, rows, case)
-        draft = case["draft"]
-        for place, entry in enumerate(case["entries"].split(), 1):
-            draft = draft.replace(f"[{place}]", f"[{rows[entry].id}]")
-        yield from judged(index, candidates, draft)
+        yield from judged(index, candidates, with_ids(case["draft"], candidates))
 
 
 def lies(index: Index, rows: Rows, part: str, language: str) -> Iterator[tuple[str, str, bool]]:
@@ -80,8 +79,15 @@ def lies(index: Index, rows: Rows, part: str, language: str) -> Iterator[tuple[s
         candidates = around(index, rows, case)
         if not candidates:
             continue
-        yield from judged(index, candidates, case["draft"].replace("[1]", f"[{candidates[0].row.id}]"))
-        yield from judged(index, candidates, case["draft"].replace(" [1]", ""))
+        yield from judged(index, candidates, with_ids(case["draft"], candidates))
+        yield from judged(index, candidates, re.sub(r" ?\[\d\]", "", case["draft"]))
+
+
+def with_ids(draft: str, candidates: list[Candidate]) -> str:
+    """Put the ids of the entries where a draft has their places: [1] is the first one that the case names."""
+    for place, one in enumerate(candidates, 1):
+        draft = draft.replace(f"[{place}]", f"[{one.row.id}]")
+    return draft
 
 
 def mechanical(index: Index, rows: Rows, language: str) -> Iterator[tuple[str, str, bool]]:
@@ -167,9 +173,17 @@ def by_entry(index: Index) -> dict[str, Row]:
 
 
 def cases(name: str, part: str, language: str = "") -> Iterator[dict[str, str]]:
-    """Read the cases of a part."""
-    with (DATA / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-        yield from (row for row in csv.DictReader(file) if row["part"] == part and language in ("", row["lang"]))
+    """Read the cases of a part; `heldout` has a file of its own, with a column that parts true from false."""
+    file_of = f"{name}.csv" if part != "heldout" else "heldout.csv"
+    wanted_honest = "yes" if name == "drafts" else "no"
+    with (DATA / file_of).open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if (
+                row["part"] == part
+                and language in ("", row["lang"])
+                and row.get("honest", wanted_honest) == wanted_honest
+            ):
+                yield row
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from sklearn.metrics import roc_auc_score
 
 from indexer.build import build_index
 from indexer.calibrate import fit
-from indexer.confidence import Calibration, Judgement, judge
+from indexer.confidence import Calibration, Judgement, judge, pair_of
 from indexer.evaluate import Result, run_queries
 from indexer.index import Index
 from indexer.publish import material
@@ -116,7 +116,8 @@ def trial(result: Result) -> Trial:
     near = twin(
         result.query.text, [c.row.question for c in result.candidates[:DEPTH]], [item.rank_score for item in ranked]
     )
-    return Trial(result.query.text, ranked, result.right(1), result.query.on_topic, near)
+    pair = pair_of(result.query.text, result.candidates[0].row.question if ranked else result.query.text)
+    return Trial(result.query.text, ranked, result.right(1), result.query.on_topic, near, pair)
 
 
 def ece(predicted: np.ndarray, truth: np.ndarray, bins: int = 10) -> float:

@@ -1,7 +1,7 @@
 """The bot: a message in, one answer out, with everything that the answer rests on."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -22,16 +22,28 @@ NO_TOPIC = Topic()
 REMEMBERED = 1_000  # answers of a generation that are kept for whoever asks the same
 
 
+Look = Callable[[str, Answer], Answer]  # adds to an answer's trace what models make of message and answer
+
+
 class Bot:
     """Answers from an index folder, and follows it from generation to generation. Safe to share between threads."""
 
-    def __init__(self, folder: str | Path, contact: str = "", generator: str = "", secret: str = "") -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        contact: str = "",
+        generator: str = "",
+        secret: str = "",
+        models: Look | None = None,
+        entailment: Path | None = None,
+    ) -> None:
         self.folder = Path(folder)
+        self._models = models
         self.contact = contact  # where a person can be reached: words, an address, a URL
         self._topics = Topics()
         self._published = self._stamp()
         self._follow(Index.open(self.folder))
-        self._writing = Writing(generator, self._index, secret) if generator else None
+        self._writing = Writing(generator, self._index, secret, entailment) if generator else None
         self._info: dict[str, Any] = {}  # of one generation: every page asks for it
         self._swapping = threading.Lock()
 
@@ -95,7 +107,11 @@ class Bot:
     def _follow(self, index: Index) -> None:
         """Answer from an index from here on, and forget the answers of the one before."""
         self._index = index
-        self._remembered = lru_cache(REMEMBERED)(partial(answer_from, index, contact=self.contact))
+        self._remembered = lru_cache(REMEMBERED)(partial(self._looked_at, index))
+
+    def _looked_at(self, index: Index, message: str, topic: Topic) -> Answer:
+        answer = answer_from(index, message, topic, self.contact)
+        return self._models(message, answer) if self._models else answer
 
     def _stamp(self) -> tuple[int, int] | None:
         """Tell one published manifest from the next, for the price of one look at the folder."""

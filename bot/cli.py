@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bot.commands.distil import distil
 from bot.commands.evaluate import evaluate
 from bot.commands.inspect import inspect_group
 from bot.commands.journal import journal
@@ -34,6 +35,12 @@ GENERATOR = click.option(
 )  # fmt: skip
 
 
+ENTAILMENT = click.option(
+    "--entailment", type=click.Path(path_type=Path),
+    help="Folder of a pair model (bot train pair on NLI) that checks what a generator writes.  [default: none]",
+)  # fmt: skip
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="mundap")
 def main() -> None:
@@ -44,6 +51,7 @@ for command in (train, predict, classify, evaluate, settings, journal):
     main.add_command(command)
 
 main.add_command(pretrain)
+main.add_command(distil)
 main.add_command(inspect_group)
 
 
@@ -51,32 +59,34 @@ main.add_command(inspect_group)
 @click.argument("message")
 @INDEX
 @GENERATOR
+@ENTAILMENT
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
-def ask(message: str, index: Path | None, generator: str | None, as_json: bool) -> None:
+def ask(message: str, index: Path | None, generator: str | None, entailment: Path | None, as_json: bool) -> None:
     r"""Answer MESSAGE once.
 
     \b
     Example:
       bot ask "환불은 언제까지 되나요?"
     """
-    bot, notes = _open(index, generator, always=False)
-    answer = _answer(bot, notes, message, None)
+    bot, notes = _open(index, generator, entailment, always=False)
+    answer = _answer(bot, notes, message, None, repr if as_json else _follow())
     if notes:
         notes.close()
-    echo_json(answer.to_dict()) if as_json else click.echo(show(answer))
+    echo_json(answer.to_dict()) if as_json else click.echo(show(answer, with_text=answer.decision != "generated"))
 
 
 @main.command()
 @INDEX
 @GENERATOR
-def chat(index: Path | None, generator: str | None) -> None:
+@ENTAILMENT
+def chat(index: Path | None, generator: str | None, entailment: Path | None) -> None:
     r"""Hold a conversation; a number picks one of the questions offered, an empty line or Ctrl-D ends it.
 
     \b
     Example:
       bot chat --index data/index
     """
-    bot, notes = _open(index, generator, always=True)
+    bot, notes = _open(index, generator, entailment, always=True)
     click.echo("Ask anything. An empty line ends. / 무엇이든 물어보세요. 빈 줄을 입력하면 끝납니다.", err=True)
     session, answer = f"terminal:{time.time_ns()}", None
     offered: Sequence[Source] = ()
@@ -105,6 +115,8 @@ def show(answer: "Answer", with_text: bool = True) -> str:
     if answer.decision == "answer":
         source = answer.sources[0]
         lines.append(f"[{answer.confidence:.0%} | {source.question}{' | ' + source.url if source.url else ''}]")
+    if person := answer.trace.get("person"):
+        lines.append(str(person))
     return "\n".join(lines)
 
 
@@ -141,18 +153,22 @@ def _answer(
     return replace(answer, trace={**answer.trace, "exchange": exchange})
 
 
-def _open(index: Path | None, generator: str | None, always: bool) -> "tuple[Bot, Journal | None]":
+def _open(
+    index: Path | None, generator: str | None, entailment: Path | None, always: bool
+) -> "tuple[Bot, Journal | None]":
     """Open the bot, and the journal; unless `always`, only one that the settings name."""
     from bot import open_bot
+    from bot.models import open_models, open_tagger
 
     found = read_settings()
     for warning in found.warnings:
         click.echo(f"Warning: {warning}", err=True)
     chosen = found.settings
     spec = chosen.generator if generator is None else generator
-    bot = open_bot(index or chosen.index, chosen.contact, spec, chosen.openai_api_key)
+    judge = entailment or chosen.entailment
+    bot = open_bot(index or chosen.index, chosen.contact, spec, chosen.openai_api_key, open_models(chosen), judge)
     if chosen.journal is None or not (always or found.sources["journal"] != "default"):
         return bot, None
     from bot.journal import Journal
 
-    return bot, Journal(chosen.journal, chosen.retention_days, chosen.mask)
+    return bot, Journal(chosen.journal, chosen.retention_days, chosen.mask, open_tagger(chosen))

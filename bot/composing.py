@@ -101,6 +101,12 @@ def language_of(message: str) -> str:
     return "ko" if has_hangul(message) else "en"
 
 
+def sentence_of(text: str, trace: Mapping[str, Any], name: str) -> str:
+    """Give the sentence that a trace has as `highlight` or `short`; nothing where the text does not hold it."""
+    found = str(trace.get(name, ""))
+    return found if found in text else ""
+
+
 def _source(candidate: Candidate) -> Source:
     row = candidate.row
     return Source(row.id, row.entry, row.question, str(row.extra.get("url", "")))

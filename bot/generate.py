@@ -12,10 +12,11 @@ from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 from bot.composing import Answer, Source
 from bot.generators import GeneratorError, RestingError, kind_of, load_generator
-from bot.grounding import Checker, Cutter, Verdict
+from bot.grounding import Checker, Cutter, Judge, Verdict
 from indexer.encoders import reads_hangul
 from indexer.index import Index
 from indexer.retrieve import Candidate, Ranked
@@ -34,7 +35,8 @@ LOG = logging.getLogger(__name__)
 class Writing:
     """A generator, and what may come of it. Safe to share between threads."""
 
-    def __init__(self, spec: str, index: Index, secret: str = "") -> None:
+    def __init__(self, spec: str, index: Index, secret: str = "", entailment: Path | None = None) -> None:
+        self._judge = judge_of(entailment)
         self.spec, self.kind, self._secret = spec, kind_of(spec), secret
         self._places, self._opening = threading.BoundedSemaphore(AT_ONCE), threading.Lock()
         self._open(index)
@@ -53,7 +55,7 @@ class Writing:
 
     def _written(self, index: Index, message: str, answer: Answer) -> Iterator[Answer]:
         candidates = read_again(answer)
-        checker = checker_of(index, candidates)
+        checker = checker_of(index, candidates, self._judge)
         asked = f"{answer.trace.get('followed', '')} {message}".strip()
         kept: list[Verdict] = []
         dropped: Counter[str] = Counter()
@@ -141,11 +143,20 @@ def _checked(checker: Checker, sentence: str) -> Verdict:
     return verdict
 
 
-def checker_of(index: Index, candidates: Sequence[Candidate]) -> Checker:
+def judge_of(folder: Path | None) -> Judge | None:
+    """Open a model of entailment; none where no folder is named."""
+    if folder is None:
+        return None
+    from bot.learning.entailment import open_entailment
+
+    return open_entailment(folder)
+
+
+def checker_of(index: Index, candidates: Sequence[Candidate], judge: Judge | None = None) -> Checker:
     """Make the checker of some candidates, with the index's own encoder where its cosine means something."""
     name = index.facts.encoder.split(":")[0].split("?")[0]
     encode = index.encoder.encode if name in MEANING else None
-    return Checker(candidates, encode, reads_hangul(index.facts.encoder))
+    return Checker(candidates, encode, reads_hangul(index.facts.encoder), judge)
 
 
 def read_again(answer: Answer) -> list[Candidate]:

@@ -102,9 +102,9 @@ def similarity(first: str, second: str, model: str, sheet: Path | None = None) -
     """Give the cosine of two texts under [CLS], under the mean, and under Word2Vec learned from a sheet's questions."""
     import torch
 
-    from bot.pretrain import checkpoint, quietly
+    from bot.pretrain import checkpoint
     from indexer.pooling import pool
-    from indexer.transformer import load_bert
+    from indexer.transformer import load_bert, quietly
 
     with quietly():
         encoder = load_bert(checkpoint(model))
@@ -130,8 +130,9 @@ def attention(text: str, model: str, layer: int, head: int = 0) -> tuple[list[st
     import torch
     from transformers import AutoModel
 
-    from bot.pretrain import checkpoint, quietly
+    from bot.pretrain import checkpoint
     from bot.pretrain.tokenizer import open_tokenizer
+    from indexer.transformer import quietly
 
     tokenizer = open_tokenizer(model)
     try:

@@ -48,6 +48,33 @@ class Settings:
     generator: str = field(
         default="", metadata=about("what may write where no stored answer is sure, such as causal:PATH, or off", off="")
     )
+    classifier: Path | None = field(
+        default=None,
+        metadata=about(
+            "folder of `bot train classify`: a message's topic goes to trace and journal; loads torch", off=None
+        ),
+    )
+    upset: tuple[str, ...] = field(
+        default=(), metadata=about("labels of the classifier that mean an upset visitor, who is offered the contact")
+    )
+    reader: Path | None = field(
+        default=None,
+        metadata=about("folder of `bot train read`: marks the sentence that answers; loads torch", off=None),
+    )
+    shorten: int = field(
+        default=0,
+        metadata=about(
+            "characters beyond which Slack and narrow pages show one sentence of an answer first; 0: never",
+            most=100_000,
+        ),
+    )
+    tagger: Path | None = field(
+        default=None,
+        metadata=about("folder of `bot train tag`: masks names beside the rules of mask; loads torch", off=None),
+    )
+    entailment: Path | None = field(
+        default=None, metadata=about("folder of a pair model that checks what a generator writes, or off", off=None)
+    )
     openai_api_key: str = field(default="", metadata=about("key of the server of an openai: generator", secret=True))
     slack_signing_secret: str = field(default="", metadata=about("from Slack's page Basic Information", secret=True))
     slack_bot_token: str = field(default="", metadata=about("from Slack's page OAuth & Permissions", secret=True))

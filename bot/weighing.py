@@ -1,20 +1,26 @@
 """Weighing a generator: what of its drafts is supported, and how near it comes, beside the stored answer verbatim."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bot.generate import READ, checker_of, verdicts
-from bot.generators import Generator, GeneratorError, load_generator
+from bot.generate import READ, checker_of, judge_of, verdicts
+from bot.generators import GeneratorError, load_generator
+from bot.grounding import Checker
 from indexer.index import Index
 from indexer.progress import Progress, silent
 from indexer.queries import Query
 
 
 def weigh(
-    spec: str, folder: Path, queries: Sequence[Query], secret: str = "", progress: Progress = silent
+    spec: str,
+    folder: Path,
+    queries: Sequence[Query],
+    secret: str = "",
+    progress: Progress = silent,
+    entailment: Path | None = None,
 ) -> dict[str, Any]:
     """Let a generator answer every judged message that an entry answers; give its figures and the baselines'.
 
@@ -25,7 +31,7 @@ def weigh(
     from bot.tasks._rouge import rouge_l
 
     index = Index.open(folder)
-    generator = load_generator(spec, index, secret)
+    generator, judge = load_generator(spec, index, secret), judge_of(entailment)
     rows = index.database.rows(index.facts.generation)
     entry_of, answer_of = {row.id: row.entry for row in rows}, {row.entry: row.answer for row in rows}
     said: dict[str, list[str]] = {"generator": [], "verbatim": [], "lead": []}
@@ -34,7 +40,8 @@ def weigh(
     for number, query in enumerate(asked, 1):
         progress("Writing", number, len(asked))
         (candidates,) = index.search([query.text], READ)
-        kept, sentences, broke = _written(generator, index, query.text, candidates)
+        drafts = generator(query.text, candidates)
+        kept, sentences, broke = _supported(drafts, checker_of(index, candidates, judge))
         drafted, supported, failed = drafted + sentences, supported + len(kept), failed + broke
         best = candidates[0].row.answer if candidates else ""
         said["generator"].append(" ".join(kept))
@@ -56,11 +63,11 @@ def _right(query: Query, entry_of: Mapping[str, str], known: Mapping[str, str]) 
     return [entry for entry, grade in judged if grade > 0 and entry in known]
 
 
-def _written(generator: Generator, index: Index, message: str, candidates: Any) -> tuple[list[str], int, bool]:
+def _supported(drafts: Iterator[str], checker: Checker) -> tuple[list[str], int, bool]:
     """Give the supported sentences, how many there were, and whether the generator failed."""
     kept, number = [], 0
     try:
-        for verdict in verdicts(generator(message, candidates), checker_of(index, candidates)):
+        for verdict in verdicts(drafts, checker):
             number += verdict.reason != "refusal"
             if verdict.cited:
                 kept.append(verdict.text)

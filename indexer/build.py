@@ -53,7 +53,7 @@ class Built:
 def build_index(
     sheet: str | Path,
     out: str | Path = "data/index",
-    encoder: str = "minilm",
+    encoder: str = "bilingual",
     store: str = "faiss",
     retrieval: Retrieval = "hybrid",
     columns: Mapping[str, str] | None = None,

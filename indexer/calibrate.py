@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.confidence import CLOSE, ON_TOPIC, RIGHT, SCORES, Calibration, Model, lead, measures, probabilities
+from indexer.confidence import CLOSE, ON_TOPIC, RIGHT, SCORES, Calibration, Model, Pair, lead, measures, probabilities
 from indexer.legs import Legs
 from indexer.manifest import Manifest
 from indexer.publish import Material
@@ -27,12 +27,14 @@ REFUSE = 0.5  # probability of being on topic, where no judged messages set it
 FOLDS = 10  # of the cross-fit
 ENOUGH = 50  # wordings of a leg, below which they say too little to adapt to
 WEIGHTS: Mapping[Kind, float] = {"wording": 300.0, "entry": 50.0, "elsewhere": 50.0}
+ENOUGH_OTHERS = 20  # messages about other things, below which they say too little of a pair of languages
 TRUST, TRUST_OF_SHEET = 10.0, 30.0  # in the model at hand, against judged messages and against the rehearsal
 FLOORS = {"rank": 0.06, "known": 0.06, "coverage": 0.06}  # least spread of a score that counts as one unit
 FLOOR = 0.02
 NORMAL = 1.349  # interquartile range of a normal distribution of spread 1
 
 Floats = NDArray[np.float64]
+Key = tuple[str, Pair]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +59,9 @@ def fit(
 ) -> Calibration:
     """Calibrate an index; `judged` are messages with a judgement, those equal to a stored question left out."""
     rehearsed = rehearse(material, legs, facts)
-    fitted = {leg: _Leg(leg, rehearsed) for leg in RIGHT}
+    fitted = {(leg, pair): _Leg(leg, pair, rehearsed) for leg in RIGHT for pair in get_args(Pair)}
     known = Calibration(
-        models={leg: found.model() for leg, found in fitted.items()},
+        models={" ".join(key): found.model() for key, found in fitted.items()},
         refuse=REFUSE,
         answer=max(0.5, 1 - 4 * risk),  # each answer's own risk; their mean is far below (benchmarks/README.md)
         risk=risk,
@@ -74,13 +76,15 @@ def fit(
 
 
 class _Leg:
-    """One leg's two models in the sheet's unit, adapted to the rehearsal where it holds enough."""
+    """Two models of a leg and a pair of languages, in the sheet's unit; adapted to what rehearsal holds enough of."""
 
-    def __init__(self, leg: str, rehearsed: Mapping[Kind, Sequence[Trial]]) -> None:
-        self.leg = leg
-        here = {kind: [trial for trial in trials if _leg(trial) == leg] for kind, trials in rehearsed.items()}
-        self.units = {name: unit_of(names, here["elsewhere"]) for name, names in self._names().items()}
-        self.weights = {name: np.array(base()[leg][name]["weights"]) for name in self.units}
+    def __init__(self, leg: str, pair: Pair, rehearsed: Mapping[Kind, Sequence[Trial]]) -> None:
+        self.leg, self.key = leg, (leg, pair)
+        self.base = base_of(leg, pair)
+        here = {kind: [trial for trial in trials if key_of(trial) == self.key] for kind, trials in rehearsed.items()}
+        others = others_of(rehearsed["elsewhere"], leg, pair)
+        self.units = {name: unit_of(names, others) for name, names in self._names().items()}
+        self.weights = {name: np.array(self.base[name]["weights"]) for name in self.units}
         if len(here["wording"]) >= ENOUGH:
             trials = [trial for kind in WEIGHTS for trial in here[kind]]
             shares = [np.full(len(here[kind]), WEIGHTS[kind] / max(1, len(here[kind]))) for kind in WEIGHTS]
@@ -92,7 +96,7 @@ class _Leg:
         return {
             name: adapt(
                 self.weights[name],
-                np.array(base()[self.leg][name]["spreads"]),
+                np.array(self.base[name]["spreads"]),
                 unit.of(measured(trials, self._names()[name])),
                 np.array(truth[name], dtype=np.float64),
                 shares,
@@ -108,26 +112,26 @@ class _Leg:
 
     def learned(self, trials: Sequence[Trial]) -> Model:
         """Give the models adapted to judged messages."""
-        own = [trial for trial in trials if _leg(trial) == self.leg]
+        own = [trial for trial in trials if key_of(trial) == self.key]
         return self.model(self.adapted(own, np.ones(len(own)), TRUST)) if own else self.model()
 
     def _names(self) -> dict[str, Sequence[str]]:
         return {"right": RIGHT[self.leg], "on_topic": ON_TOPIC[self.leg]}
 
 
-def _with_judgements(known: Calibration, fitted: Mapping[str, _Leg], judged: Sequence[Trial]) -> Calibration:
+def _with_judgements(known: Calibration, fitted: Mapping[Key, _Leg], judged: Sequence[Trial]) -> Calibration:
     """Learn from judged messages, and set the thresholds on what models say that had not seen them."""
     folds = np.random.default_rng(0).permutation(len(judged)) % FOLDS
     found = np.zeros((len(judged), 2))  # right, on topic
     for fold in range(FOLDS):
         seen = [trial for trial, number in zip(judged, folds, strict=True) if number != fold]
-        models = {leg: one.learned(seen) for leg, one in fitted.items()}
+        models = {key: one.learned(seen) for key, one in fitted.items()}
         for at in np.flatnonzero(folds == fold).tolist():
-            found[at] = probabilities(judged[at].text, judged[at].ranked, models[_leg(judged[at])])
+            found[at] = probabilities(judged[at].text, judged[at].ranked, models[key_of(judged[at])])
     on_topic, right = (np.array([getattr(trial, name) for trial in judged]) for name in ("on_topic", "right"))
     known = replace(
         known,
-        models={leg: one.learned(judged) for leg, one in fitted.items()},
+        models={" ".join(key): one.learned(judged) for key, one in fitted.items()},
         judged=len(judged),
         refuse=refuse_below(found[:, 1], on_topic, known.refuse),
     )
@@ -180,5 +184,24 @@ def base() -> Any:
     return json.loads(BASE.read_text("utf-8"))
 
 
-def _leg(trial: Trial) -> str:
-    return trial.ranked[0].legs if trial.ranked else ""
+def base_of(leg: str, pair: Pair) -> Any:
+    """Give the model for all sheets of a leg and a pair of languages; across languages one serves both ways."""
+    kind = "across" if "-" in pair else pair
+    return base().get(f"{leg} {kind}") or base()[leg]
+
+
+def others_of(elsewhere: Sequence[Trial], leg: str, pair: Pair) -> list[Trial]:
+    """Choose the messages about other things that a unit is measured on: those of the pair, if there are enough.
+
+    In a sheet in two languages few find a question in the other one; then all in the message's language are taken.
+    """
+    own = [trial for trial in elsewhere if key_of(trial) == (leg, pair)]
+    if len(own) >= ENOUGH_OTHERS:
+        return own
+    near = [trial for trial in elsewhere if key_of(trial)[0] == leg and trial.pair[:2] == pair[:2]]
+    return near or [trial for trial in elsewhere if key_of(trial)[0] == leg]
+
+
+def key_of(trial: Trial) -> Key:
+    """Name the leg that ranked a message first, and the pair of languages."""
+    return (trial.ranked[0].legs if trial.ranked else "", trial.pair)

@@ -34,7 +34,9 @@ for measure in measuring.COMMANDS:
 @main.command()
 @click.argument("sheet", type=FOLDER)
 @click.option("--out", type=FOLDER, default="data/index", show_default=True, help="Folder of the index.")
-@click.option("--encoder", default="minilm", show_default=True, help="Spec, such as bert:klue/bert-base?pooling=cls.")
+@click.option(
+    "--encoder", default="bilingual", show_default=True, help="Spec, such as bert:klue/bert-base?pooling=cls."
+)
 @click.option("--store", default="faiss", show_default=True, help="faiss, or flat (exact, in NumPy).")
 @click.option(
     "--retrieval", type=click.Choice(["dense", "lexical", "hybrid"]), default="hybrid", show_default=True,

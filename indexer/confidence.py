@@ -12,10 +12,11 @@ from typing import Any, Literal
 
 from indexer.retrieve import Candidate, Ranked
 from indexer.twins import twin
-from indexer.words import words
+from indexer.words import has_hangul, words
 
 Decision = Literal["answer", "choose", "abstain"]
 Rule = Literal["same-question", "same-question-twice", "nothing-shared", "off-topic", "unsure", "close", "twin", "sure"]
+Pair = Literal["en", "ko", "en-ko", "ko-en"]
 CLOSE = 0.02  # the lead of the first below which the best two are shown, however good they are
 
 # What each model looks at. Scores are put in the sheet's unit; the others are shares and counts as they are.
@@ -56,7 +57,7 @@ class Model:
 class Calibration:
     """The models and thresholds of an index, and what is known of the risk that they keep."""
 
-    models: Mapping[str, Model]  # by leg
+    models: Mapping[str, Model]  # by leg and pair of languages, "dense ko-en"
     refuse: float  # probability of being on topic below which nothing is given
     answer: float  # probability of being right from which the first candidate is given
     risk: float  # the share of given answers that may be wrong
@@ -70,6 +71,10 @@ class Calibration:
     fingerprint: str = ""  # of the encoder
     retrieval: str = ""
     corpus: str = ""  # hash of the rows
+
+    def model(self, leg: str, pair: Pair) -> Model:
+        """Give the models of a leg and a pair of languages; an index of an earlier version has one for all pairs."""
+        return self.models.get(f"{leg} {pair}") or self.models[leg]
 
     def made_for(self, fingerprint: str, retrieval: str) -> bool:
         """Tell whether it judges what an encoder and a retrieval find: under others its numbers mean nothing."""
@@ -96,9 +101,17 @@ def judge(text: str, candidates: Sequence[Candidate], calibration: Calibration) 
     if twins:
         return Judgement(1 / twins, 1.0, "choose", "same-question-twice")
     ranked = [candidate.ranked for candidate in candidates]
-    right, on_topic = probabilities(text, ranked, calibration.models[ranked[0].legs])
+    model = calibration.model(ranked[0].legs, pair_of(text, candidates[0].row.question))
+    right, on_topic = probabilities(text, ranked, model)
     twins_near = twin(text, [c.row.question for c in candidates], [item.rank_score for item in ranked])
     return Judgement(right, on_topic, *_decide(calibration, right, on_topic, lead(ranked), twins_near))
+
+
+def pair_of(text: str, question: str) -> Pair:
+    """Name the languages of a message and of the stored question that it is compared with, by their scripts."""
+    if has_hangul(text):
+        return "ko" if has_hangul(question) else "ko-en"
+    return "en-ko" if has_hangul(question) else "en"
 
 
 def probabilities(text: str, ranked: Sequence[Ranked], model: Model) -> tuple[float, float]:

@@ -87,7 +87,7 @@ def of_encoder(encoder: "BertEncoder", max_tokens: int, folder: Path, precision:
             raise UnfaithfulError(f"models of the type {config['model_type']} have no 8-bit graph")
 
     save(folder, settings, encoder.tokenizer.backend_tokenizer.to_str(), write)
-    compare(folder, _proof(encoder, settings["max_tokens"]), precision)
+    compare(folder, proof(encoder, settings["max_tokens"]), precision)
 
 
 def save(folder: Path, settings: Mapping[str, Any], tokenizer: str, write: Callable[[Path], None]) -> None:
@@ -164,7 +164,7 @@ def _states(encoder: "BertEncoder") -> Any:
     return States()
 
 
-def _proof(encoder: "BertEncoder", max_tokens: int) -> Vectors:
+def proof(encoder: "BertEncoder", max_tokens: int) -> Vectors:
     """Encode PROOF with torch, text by text."""
     import torch
 

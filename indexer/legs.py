@@ -1,6 +1,6 @@
 """The legs of a generation: what it is searched with, written into a folder and mapped from there."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +10,13 @@ from numpy.typing import NDArray
 from indexer.lexical import Lexical, build_lexical, load_lexical
 from indexer.stores import VectorStore, build_store, open_store
 from indexer.vectors import Vectors
+from indexer.words import has_hangul
 
 ENTRIES, LEXICAL, QUESTIONS, ANSWERS, VECTORS = "entries.npy", "lexical", "questions", "answers", "vectors.npy"
-ELSEWHERE = "elsewhere.npy"
+HANGUL = "hangul.npy"
+ELSEWHERE = {False: "elsewhere.npy", True: "elsewhere-hangul.npy"}  # by whether a text holds Hangul
+
+Elsewhere = Mapping[bool, Vectors]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +27,11 @@ class Legs:
     answers: VectorStore
     question_vectors: Vectors  # (rows, dim)
     answer_vectors: Vectors  # (entries, dim)
-    elsewhere: Vectors  # (messages, dim): of the built-in messages about other things
+    elsewhere: Elsewhere  # (messages, dim): of the built-in messages about other things, those with Hangul apart
     lexical: Lexical
     entry_of: NDArray[np.int32]  # (rows,)
     first_row: NDArray[np.int64]  # (entries,)
+    hangul: NDArray[np.bool_]  # (rows,): the question holds Hangul
 
 
 def number_entries(entries: Sequence[str]) -> NDArray[np.int32]:
@@ -48,7 +53,7 @@ def write_legs(
     answers: Sequence[str],
     question_vectors: Vectors,
     answer_vectors: Vectors,
-    elsewhere: Vectors,
+    elsewhere: Elsewhere,
     morphology: str = "none",
 ) -> None:
     """Write the files; vectors of the questions by row, of the answers by entry."""
@@ -58,20 +63,37 @@ def write_legs(
         build_store(store, vectors, folder / name)
     build_lexical(questions, answers, entry_of, folder / LEXICAL, morphology)
     np.save(folder / ENTRIES, entry_of, allow_pickle=False)
-    np.save(folder / ELSEWHERE, elsewhere, allow_pickle=False)
+    np.save(folder / HANGUL, np.array([has_hangul(question) for question in questions], dtype=bool), allow_pickle=False)
+    for hangul, name in ELSEWHERE.items():
+        np.save(folder / name, elsewhere[hangul], allow_pickle=False)
 
 
 def open_legs(folder: Path, store: str) -> Legs:
     """Map the files."""
     entry_of = np.load(folder / ENTRIES, allow_pickle=False)
+    # A plain view of the mapped file: a memmap object is made anew, slowly, at every slice.
+    vectors = np.asarray(np.load(folder / QUESTIONS / VECTORS, "r", allow_pickle=False))
     return Legs(
         questions=open_store(store, folder / QUESTIONS),
         answers=open_store(store, folder / ANSWERS),
-        # Plain views of the mapped files: a memmap object is made anew, slowly, at every slice.
-        question_vectors=np.asarray(np.load(folder / QUESTIONS / VECTORS, "r", allow_pickle=False)),
+        question_vectors=vectors,
         answer_vectors=np.asarray(np.load(folder / ANSWERS / VECTORS, "r", allow_pickle=False)),
-        elsewhere=np.asarray(np.load(folder / ELSEWHERE, "r", allow_pickle=False)),
+        elsewhere={hangul: _elsewhere(folder / name, vectors.shape[1]) for hangul, name in ELSEWHERE.items()},
         lexical=load_lexical(folder / LEXICAL, entry_of),
         entry_of=entry_of,
         first_row=first_rows(entry_of),
+        hangul=_hangul(folder / HANGUL, len(entry_of)),
     )
+
+
+def _hangul(file: Path, rows: int) -> NDArray[np.bool_]:
+    """Read which questions hold Hangul; an index of an earlier version does not say."""
+    found: NDArray[np.bool_] = np.load(file, allow_pickle=False) if file.exists() else np.zeros(rows, dtype=bool)
+    return found
+
+
+def _elsewhere(file: Path, dim: int) -> Vectors:
+    """Map the vectors; an index of an earlier version has none with Hangul."""
+    if not file.exists():
+        return np.zeros((0, dim), dtype=np.float32)
+    return np.asarray(np.load(file, "r", allow_pickle=False))

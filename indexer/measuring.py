@@ -142,7 +142,7 @@ def compare(
 @click.command()
 @click.argument("file", type=FOLDER)
 @click.option(
-    "--encoder", "encoders", multiple=True, default=["minilm"], show_default=True, help="Spec; may be given again."
+    "--encoder", "encoders", multiple=True, default=["bilingual"], show_default=True, help="Spec; may be given again."
 )
 @JSON
 def sts(file: Path, encoders: Sequence[str], as_json: bool) -> None:
@@ -153,7 +153,7 @@ def sts(file: Path, encoders: Sequence[str], as_json: bool) -> None:
 
     \b
     Example:
-      indexer sts pairs.tsv --encoder minilm --encoder 'word2vec?sg=1'
+      indexer sts pairs.tsv --encoder bilingual --encoder 'word2vec?sg=1'
     """
     from indexer import sts as similarity
     from indexer.encoders import check_spec

@@ -14,14 +14,14 @@ from indexer.database import Database
 from indexer.encoders import Encoder, reads_hangul
 from indexer.errors import UserError
 from indexer.index import encoder_folder, generation_folder, remove
-from indexer.legs import first_rows, number_entries, write_legs
+from indexer.legs import Elsewhere, first_rows, number_entries, write_legs
 from indexer.manifest import Manifest
 from indexer.row import Row
 from indexer.topic import off_topic
 from indexer.vectors import Vectors
 from indexer.words import has_hangul
 
-Material = tuple[NDArray[np.int32], list[str], list[str], Vectors, Vectors, Vectors]
+Material = tuple[NDArray[np.int32], list[str], list[str], Vectors, Vectors, Elsewhere]
 LOCK = ".lock"
 PROBE = "How do I get a refund? 환불은 어떻게 받나요?"
 
@@ -52,7 +52,9 @@ def material(database: Database, facts: Manifest, dim: int, rows: Sequence[Row])
     def vectors(texts: Sequence[str]) -> Vectors:
         return database.vectors(facts.fingerprint, [fingerprint.of_text(text) for text in texts], dim)
 
-    return entry_of, questions, answers, vectors(questions), vectors(firsts), vectors(elsewhere(facts.encoder))
+    others = elsewhere(facts.encoder)
+    apart = {hangul: vectors([text for text in others if has_hangul(text) == hangul]) for hangul in (False, True)}
+    return entry_of, questions, answers, vectors(questions), vectors(firsts), apart
 
 
 def elsewhere(encoder: str) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from indexer import manifest
 from indexer.calibrate import RISK, fit
 from indexer.cells import normalise
-from indexer.confidence import Calibration
+from indexer.confidence import Calibration, pair_of
 from indexer.database import FILE as DATABASE
 from indexer.database import Database
 from indexer.encoders import Encoder, open_encoder
@@ -97,7 +97,8 @@ def judge_trials(
         right = bool(ranked) and rows[ranked[0].position].entry in relevant
         questions = [rows[item.position].question for item in ranked]
         near = twin(query.text, questions, [item.rank_score for item in ranked])
-        found.append(Trial(query.text, ranked, right, bool(relevant), near))
+        pair = pair_of(query.text, questions[0] if questions else query.text)
+        found.append(Trial(query.text, ranked, right, bool(relevant), near, pair))
     return found
 
 

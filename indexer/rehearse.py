@@ -15,6 +15,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from indexer.confidence import Pair, pair_of
 from indexer.legs import Legs, first_rows, number_entries, open_legs, write_legs
 from indexer.manifest import Manifest
 from indexer.publish import Material, elsewhere
@@ -40,6 +41,7 @@ class Trial:
     right: bool  # the first candidate is of the message's entry
     on_topic: bool  # the index holds an answer
     twin: bool = False  # a rule turns the answer into a choice (indexer.twins)
+    pair: Pair = "en"  # languages of the message and of the first candidate
 
 
 def rehearse(material: Material, legs: Legs, facts: Manifest) -> dict[Kind, list[Trial]]:
@@ -58,14 +60,16 @@ def rehearse(material: Material, legs: Legs, facts: Manifest) -> dict[Kind, list
 
 def _elsewhere(material: Material, legs: Legs, facts: Manifest) -> list[Trial]:
     """Ask the index itself about other things; a message is not held against the list that it comes from."""
-    known = material[5]
-    vectors = dict(zip(elsewhere(facts.encoder), known, strict=True))
+    questions, known = material[1], material[5]
+    read = sorted(elsewhere(facts.encoder), key=has_hangul)  # as they stand in the material: those with Hangul last
+    vectors = dict(zip(read, np.concatenate([known[False], known[True]]), strict=True))
     unread = np.zeros(facts.dim, dtype=np.float32)
     found = []
     for text in off_topic():
         vector = vectors.get(text, unread)
-        others = replace(legs, elsewhere=known[known @ vector < SAME])
-        found.append(Trial(text, _ask(others, facts, text, vector), False, False))
+        others = replace(legs, elsewhere={hangul: own[own @ vector < SAME] for hangul, own in known.items()})
+        ranked = _ask(others, facts, text, vector)
+        found.append(Trial(text, ranked, False, False, pair=_pair(text, ranked, questions)))
     return found
 
 
@@ -90,12 +94,18 @@ def _round(
             facts.morphology,
         )
         legs = open_legs(Path(name), facts.store)
+        stored = [questions[row] for row in kept]
         for row in held:
             ranked = _ask(legs, facts, questions[row], vectors[row])
             right = bool(ranked) and bool(entries[ranked[0].position] == entry_of[row])
-            yield "wording", Trial(questions[row], ranked, right, True)
+            yield "wording", Trial(questions[row], ranked, right, True, pair=_pair(questions[row], ranked, stored))
         for row in numbers.permutation(np.flatnonzero(gone))[:ENTRIES]:
-            yield "entry", Trial(questions[row], _ask(legs, facts, questions[row], vectors[row]), False, False)
+            ranked = _ask(legs, facts, questions[row], vectors[row])
+            yield "entry", Trial(questions[row], ranked, False, False, pair=_pair(questions[row], ranked, stored))
+
+
+def _pair(text: str, ranked: Sequence[Ranked], questions: Sequence[str]) -> Pair:
+    return pair_of(text, questions[ranked[0].position]) if ranked else pair_of(text, text)
 
 
 def _ask(legs: Legs, facts: Manifest, text: str, vector: Vectors) -> Sequence[Ranked]:

@@ -3,7 +3,7 @@
 The legs are the cosine of the message and the stored questions, its cosine with the answers, and shared
 words. `dense` ranks by the first alone, `lexical` by the last, `hybrid` by
 
-    rank_score = cosine(question) + 0.3 cosine(answer) + 0.1 words
+    rank_score = cosine(question) + 0.3 cosine(answer) + 0.1 words - 0.1 if its language is not the message's
 
 where an encoder that cannot read the message's script has no say: then the words alone decide. The weights
 are fixed for all sheets (benchmarks/packs.py); `words` is BM25 per unit of the message's weight, so that
@@ -26,6 +26,7 @@ from indexer.words import has_hangul
 
 Retrieval = Literal["dense", "lexical", "hybrid"]
 ANSWER_WEIGHT, WORDS_WEIGHT = 0.3, 0.1
+ACROSS = 0.1  # taken off a question in another language: whoever asks reads the answer best in their own
 CROWD, NEAREST = 50, 5  # rows that are looked at around a message; of these, the nearest, for their mean
 WIDTH, WIDTH_OF_WORDS = 0.05, 0.5  # a difference of the cosine, or of the words' score, that matters
 POOL = 20  # entries that each leg brings, if its best rows hold as many
@@ -119,7 +120,7 @@ def rank(legs: Legs, text: str, vector: Vectors, k: int, dense: bool, words: boo
         brought.append(_best_rows(near, legs, k, lambda n: _nearest_questions(legs, vector, n)))
     if dense and words:
         brought.append(_by_answer(legs, vector, k))
-    ranked = _weigh(legs, np.unique(np.concatenate(brought)), vector, evidence, dense)[:k]
+    ranked = _weigh(legs, np.unique(np.concatenate(brought)), text, vector, evidence, dense)[:k]
     entries = legs.entry_of[[item.position for item in ranked]]
     coverage = legs.lexical.coverage(entries, evidence).tolist() if evidence else [0.0] * len(ranked)
     signs = _signs(legs, text, vector, near, dense, entries)
@@ -140,7 +141,8 @@ def _signs(legs: Legs, text: str, vector: Vectors, near: _Near, dense: bool, ent
     # Equal to the first counts whole, a step of WIDTH further a third of that.
     weights = np.exp((scores - scores[0]) / (WIDTH if dense else WIDTH_OF_WORDS))
     crowd = float(weights[legs.entry_of[rows] == entries[0]].sum() / weights.sum())
-    elsewhere = float((legs.elsewhere @ vector).max(initial=0)) if dense else 0.0
+    # Cosines across languages run lower, so a message is compared with those in its own.
+    elsewhere = float((legs.elsewhere[has_hangul(text)] @ vector).max(initial=0)) if dense else 0.0
     return Signs(float(scores[:NEAREST].mean()), crowd, elsewhere, known, foreign)
 
 
@@ -184,7 +186,9 @@ def _best_rows(near: _Near, legs: Legs, k: int, fetch: Callable[[int], _Near]) -
         near = fetch(asked)
 
 
-def _weigh(legs: Legs, rows: Positions, vector: Vectors, evidence: Evidence | None, dense: bool) -> list[Ranked]:
+def _weigh(
+    legs: Legs, rows: Positions, text: str, vector: Vectors, evidence: Evidence | None, dense: bool
+) -> list[Ranked]:
     """Score the rows, (n,), and give the best of each entry, best first."""
     entries = legs.entry_of[rows]
     # One dot product a row: a matrix product rounds equal rows differently, by where they stand.
@@ -192,6 +196,8 @@ def _weigh(legs: Legs, rows: Positions, vector: Vectors, evidence: Evidence | No
     answers = np.vecdot(legs.answer_vectors[entries], vector) if evidence else np.zeros(len(rows))
     words = evidence.rows[rows] if evidence else np.zeros(len(rows))
     totals = cosines + ANSWER_WEIGHT * answers + WORDS_WEIGHT * words if dense else words
+    if dense and evidence is not None:
+        totals = totals - ACROSS * (legs.hangul[rows] != has_hangul(text))
     order = np.lexsort((rows, -totals))
     best = order[np.sort(np.unique(entries[order], return_index=True)[1])]
     which = "lexical" if not dense else "dense+lexical" if evidence else "dense"

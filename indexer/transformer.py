@@ -4,6 +4,8 @@ Importing this module loads torch; serving does not need it (see `indexer.onnx`)
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -55,21 +57,29 @@ class BertEncoder(nn.Module):
 def load_bert(name: str, pooling: Pooling = "mean") -> BertEncoder:
     """Open a checkpoint by folder or hub name, from this machine's cache where it is there."""
     name = local(name)
-    progress, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # no report on heads that are not asked for
     try:
-        model = AutoModel.from_pretrained(name)
-        tokenizer = AutoTokenizer.from_pretrained(name)
+        with quietly():
+            model = AutoModel.from_pretrained(name)
+            tokenizer = AutoTokenizer.from_pretrained(name)
     except (OSError, ValueError) as error:
         raise UserError(unavailable(name)) from error
-    finally:
-        logging.set_verbosity(verbosity)
-        if progress:
-            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
     if not getattr(tokenizer, "is_fast", False):
         raise UserError(f"{name}: its tokenizer has no tokenizer.json, which serving needs. Choose another model.")
     return BertEncoder(model.eval(), tokenizer, pooling)
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Keep transformers' bars, and its notes on heads that are new or not asked for, from being shown."""
+    bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def local(name: str) -> str:

@@ -75,7 +75,7 @@ def create_app(bot: Bot | None = None, settings: Settings | None = None) -> APIF
     app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT
     app.extensions["bot"] = open_from(settings) if bot is None else bot
     app.extensions["settings"] = settings
-    app.extensions["journal"] = settings.journal and Journal(settings.journal, settings.retention_days, settings.mask)
+    app.extensions["journal"] = open_journal(settings)
     app.extensions["gate"] = Gate()
     logs.init_app(app, settings)
     metrics.init_app(app)
@@ -96,10 +96,22 @@ def create_app(bot: Bot | None = None, settings: Settings | None = None) -> APIF
 def open_from(settings: Settings) -> Bot:
     """Open the bot that the settings describe."""
     from bot import open_bot
+    from bot.models import open_models
 
-    bot = open_bot(settings.index, settings.contact, settings.generator, settings.openai_api_key)
+    models = open_models(settings)
+    key, judge = settings.openai_api_key, settings.entailment
+    bot = open_bot(settings.index, settings.contact, settings.generator, key, models, judge)
     bot.warm()  # before a worker says that it is ready
     return bot
+
+
+def open_journal(settings: Settings) -> Journal | None:
+    """Open the journal that the settings describe."""
+    from bot.models import open_tagger
+
+    if settings.journal is None:
+        return None
+    return Journal(settings.journal, settings.retention_days, settings.mask, open_tagger(settings))
 
 
 def protect(response: Response) -> Response:

@@ -10,11 +10,11 @@ from werkzeug.exceptions import BadRequest
 from bot.answer import Answer
 from web import asking, openapi
 from web.asking import read_message, read_session, readable, the_bot, the_journal
+from web.logs import EVENTS
 from web.problems import Refused
 
 MOST_RESULTS = 50
 CHANNELS = ("api", "chat", "widget")  # that say so themselves; the others have addresses of their own
-EVENTS = "text/event-stream"
 NAME_LIMIT = 200  # characters of an exchange's or a row's id
 
 bp = APIBlueprint("api", __name__, url_prefix="/api", tag="Mundap")
@@ -32,14 +32,17 @@ def ask() -> dict[str, Any] | Response:
     return asking.answer(message, session, channel).to_dict()
 
 
-def as_events(growing: Iterator[tuple[str, Answer]]) -> Response:
-    """Send an answer as it grows: `partial` for each checked sentence, `answer` for the last; `error` if it breaks."""
+def as_events(growing: Iterator[tuple[str, Answer] | None]) -> Response:
+    """Send an answer as it grows: `partial` for each checked sentence, `answer` for the last; `error` if it breaks.
+
+    A remark, which nobody shows, keeps proxies from giving up where there is nothing to send yet.
+    """
 
     def events() -> Iterator[str]:
         yield ": searching\n\n"  # so that the headers go out
         try:
-            for name, answer in growing:
-                yield event(name, answer)
+            for found in growing:
+                yield event(*found) if found else ": still searching\n\n"
         except Exception:  # a page that reads a stream sees no status any more
             current_app.logger.exception("a stream broke off")
             yield "event: error\ndata: {}\n\n"

@@ -3,7 +3,8 @@
 import re
 import time
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import Any, Protocol, cast
 
@@ -12,11 +13,13 @@ from flask import current_app
 from bot.answer import Answer
 from bot.journal import Journal
 from web import logs, metrics
+from web.beating import beating
 from web.gate import Gate
 from web.problems import Refused
 
 MESSAGE_LIMIT = 2000  # characters
 SESSION_LIMIT = 200  # characters
+SILENCE = 10.0  # seconds; proxies give a connection up after 30 to 60 without a word
 # Something that a person sees: no space, control, zero-width or filling character. `/openapi.json` says the same.
 SEEN = re.compile(
     r"[^\s\u0000-\u001f\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
@@ -59,27 +62,33 @@ def generates() -> bool:
     return bool(getattr(the_bot(), "generates", False))
 
 
-def stream(message: str, session: str | None = None, channel: str = "api") -> Iterator[tuple[str, Answer]]:
+def stream(message: str, session: str | None = None, channel: str = "api") -> Iterator[tuple[str, Answer] | None]:
     """Let the bot search, through the gate, then give each `partial` answer, and the last one as `answer`.
 
-    It is written down; where somebody leaves early, what had been shown is.
+    None each SILENCE seconds while nothing is ready. It is written down; where somebody leaves early, what had been
+    shown is.
     """
     started = time.perf_counter()
     with cast(Gate, current_app.extensions["gate"]):
         growing = cast(Any, the_bot()).stream(message, session=session)
-    return _growing(growing, message, session, channel, started)
+    return _growing(beating(growing, SILENCE), message, session, channel, started)
 
 
 def _growing(
-    growing: Iterator[Answer], message: str, session: str | None, channel: str, started: float
-) -> Iterator[tuple[str, Answer]]:
+    growing: Generator[Answer | None], message: str, session: str | None, channel: str, started: float
+) -> Iterator[tuple[str, Answer] | None]:
     shown: Answer | None = None
     try:
-        for shown in growing:
-            if shown.decision == "generated":
-                yield "partial", shown
+        with closing(growing):
+            for found in growing:
+                shown = found or shown
+                if found is None:
+                    yield None
+                elif found.decision == "generated":
+                    yield "partial", found
     finally:
         if shown is not None:
+            logs.note(channel=channel, decision=shown.decision)
             shown = _written_down(shown, message, session, channel, started)
     if shown is not None:
         yield "answer", shown

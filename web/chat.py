@@ -1,13 +1,14 @@
 """The chat page: one template, one style sheet, two small modules; it also works without JavaScript."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apiflask import APIBlueprint
 from flask import Response, make_response, render_template, request, url_for
 
 from bot.answer import Answer
+from bot.composing import sentence_of
 from web import asking
 from web.api import read_name, read_thumb, write_down
 from web.asking import MESSAGE_LIMIT, read_message, the_bot
@@ -45,6 +46,12 @@ def percent(probability: float) -> int:
 def link(url: str) -> str:
     """Give a URL that may become a link, or nothing: `javascript:` and the like stay text."""
     return url if LINK.match(url) else ""
+
+
+@bp.app_template_filter()
+def sentence(answer: Mapping[str, Any], name: str) -> str:
+    """Give the sentence of an answer that its trace names as `highlight` or `short`, or nothing."""
+    return sentence_of(answer["text"], answer["trace"], name)
 
 
 @bp.get("/")

@@ -30,7 +30,10 @@ def main() -> None:
 @click.option("--host", help="Address to listen on; 0.0.0.0 for every one.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port; 0 picks a free one.  [default: 8000]")
 @click.option("--generator", metavar="SPEC", help="What may write where no stored answer is sure.  [default: none]")
-def serve(index: Path | None, host: str | None, port: int | None, generator: str | None) -> None:
+@click.option("--entailment", type=click.Path(path_type=Path), help="Pair model that checks it.  [default: none]")
+def serve(
+    index: Path | None, host: str | None, port: int | None, generator: str | None, entailment: Path | None
+) -> None:
     r"""Serve the chat page and /api until Ctrl-C.
 
     \b
@@ -38,6 +41,7 @@ def serve(index: Path | None, host: str | None, port: int | None, generator: str
       web serve --index data/index --port 8000
     """
     from bot import open_bot
+    from bot.models import open_models
     from bot.settings import Settings
     from web import create_app
 
@@ -45,7 +49,10 @@ def serve(index: Path | None, host: str | None, port: int | None, generator: str
         signal.signal(number, stop)
     settings = Settings.from_environment()
     spec = settings.generator if generator is None else generator
-    bot = open_bot(index or settings.index, settings.contact, spec, settings.openai_api_key)
+    judge = entailment or settings.entailment
+    bot = open_bot(
+        index or settings.index, settings.contact, spec, settings.openai_api_key, open_models(settings), judge
+    )
     app = create_app(bot, settings)
     server = listen(app, host or settings.host, settings.port if port is None else port)
     app.extensions["gate"].queued = lambda: len(server.task_dispatcher.queue)

@@ -16,6 +16,7 @@ from web.problems import METHODS
 
 FLOORS = ("web", "bot", "indexer")
 SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+EVENTS = "text/event-stream"
 SHORTEST_SECRET = 6  # characters; what is shorter would blot out ordinary words
 
 
@@ -60,12 +61,19 @@ def seconds() -> float:
 
 
 def finish(response: Response) -> Response:
-    """Write the line, and tell the caller the id."""
+    """Write the line, of a stream when it ends, and tell the caller the id."""
     response.headers["X-Request-ID"] = g.request_id
     log = current_app.extensions["log"]
     write = log.error if response.status_code >= 500 else log.info
-    facts = {"method": method(), "route": route(), "status": response.status_code, "ms": round(seconds() * 1e3, 1)}
-    write("request", **facts, id=g.request_id, **g.facts)
+    facts = {"method": method(), "route": route(), "status": response.status_code}
+    noted, started, named = g.facts, g.started, g.request_id
+
+    def line() -> None:
+        took = time.perf_counter() - started
+        write("request", **facts, ms=round(took * 1e3, 1), id=named, **noted)
+
+    # What is sent as events grows after this, and what comes of it is noted until it ends.
+    response.call_on_close(line) if response.mimetype == EVENTS else line()
     return response
 
 

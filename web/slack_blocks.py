@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bot.answer import Answer
+from bot.composing import sentence_of
 from web.chat import band, link, percent
 from web.problems import PROBLEMS
 from web.words import WORDS
@@ -105,7 +106,12 @@ def _words(text: str) -> Iterator[str]:
 def said(answer: Answer, lang: str, above: str = "", heading: str = "") -> dict[str, Any]:
     """Give the text and the blocks of an answer; `heading` names the text that stands above it, in small print."""
     blocks = [context(f"*{TEXTS[lang][heading]}* {mrkdwn(cut(above, SHORT))}")] if heading else []
+    short = sentence_of(answer.text, answer.trace, "short")
+    if short:  # Slack itself folds the long section below it, with "See more"
+        blocks.append({"type": "section", "text": _text(f"*{mrkdwn(cut(short, SECTION // 5))}*")})
     blocks += sections(answer.text)
+    if person := answer.trace.get("person"):
+        blocks += sections(str(person))
     if answer.decision == "choose":
         blocks += choices(answer, lang)
     if answer.decision in ("answer", "generated"):
@@ -114,7 +120,7 @@ def said(answer: Answer, lang: str, above: str = "", heading: str = "") -> dict[
         blocks.append(context(f"*{WORDS[lang]['why']}* {why}"))
     if answer.trace.get("exchange") and answer.decision in WORTH_A_THUMB:
         blocks.append(thumbs(str(answer.trace["exchange"]), lang))
-    return {"text": escape(cut(answer.text, SECTION // 5)), "blocks": blocks}
+    return {"text": escape(cut(short or answer.text, SECTION // 5)), "blocks": blocks}
 
 
 def sentence(text: str) -> dict[str, Any]:

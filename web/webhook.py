@@ -124,6 +124,8 @@ def usage(fields: Mapping[str, Any]) -> str:
 def in_markdown(found: Answer, lang: str) -> str:
     """Write an answer in Markdown: the text, what is offered, and where it is from."""
     lines, words = [escape(found.text)], WORDS[lang]
+    if person := found.trace.get("person"):
+        lines += ["", escape(str(person))]
     if offered := offers(found):
         if found.decision == "abstain":
             lines += ["", escape(words["closest_typed"])]

@@ -16,18 +16,24 @@ FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 )
 @click.option("--weights", type=FILE, help="CSV source,weight: how often a pair of a source is shown; 0 leaves it out.")
 @click.option("--text", "texts", type=FILE, multiple=True, help="More Korean text for the vocabulary; may be repeated.")
-@click.option("--scored", type=FILE, multiple=True, help="TSV of two sentences and a score; may be repeated.")
+@click.option(
+    "--scored",
+    type=FILE,
+    multiple=True,
+    help="TSV of two sentences and a score (paraphrases: 1 and 0); again for more.",
+)
 @click.option("--dev-scored", type=FILE, required=True, help="The same, to measure on.")
 @click.option("--dev-pairs", type=FILE, required=True, help="TSV with the header ko, en, to measure on.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the student.")
 @click.option("--samples", type=click.IntRange(1_000), default=800_000, show_default=True, help="Sentences shown.")
 @click.option("--pieces", type=click.IntRange(100), default=20_000, show_default=True, help="Korean word pieces.")
+@click.option("--teacher", default="minilm", show_default=True, help="Spec of the encoder whose vectors are learned.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--bf16", is_flag=True, help="16 bits where that is faster: a GPU, or a processor with AVX512-BF16.")
 @JSON
 def distil(
     pairs: Sequence[Path], weights: Path | None, texts: Sequence[Path], scored: Sequence[Path], dev_scored: Path,
-    dev_pairs: Path, out: Path, samples: int, pieces: int, seed: int, bf16: bool, as_json: bool,
+    dev_pairs: Path, out: Path, samples: int, pieces: int, teacher: str, seed: int, bf16: bool, as_json: bool,
 ) -> None:  # fmt: skip
     r"""Teach Korean to a copy of minilm, so that both languages share one space. Interrupted, it goes on where it was.
 
@@ -42,7 +48,7 @@ def distil(
         pairs, lessons.read_weights(weights) if weights else {}, texts, scored, dev_scored, dev_pairs
     )
     with Progress() as progress:
-        found = recipe.teach(sources, out, samples, pieces, seed, bf16, progress)
+        found = recipe.teach(sources, out, samples, pieces, seed, bf16, teacher, progress)
     if as_json:
         echo_json(found)
     else:

@@ -13,6 +13,7 @@ NAMES = {"generator": "generated", "verbatim": "best stored answer", "lead": "it
 
 @click.command()
 @click.option("--generator", "spec", required=True, metavar="SPEC", help="What writes, such as shared:runs/reply.")
+@click.option("--entailment", type=FILE, help="Folder of a pair model that checks what is written.  [default: none]")
 @click.option("--index", type=FILE, help="Folder of the index.  [default: data/index]")
 @click.option("--queries", required=True, type=FILE, help="Judged messages: CSV (id,text), JSONL, or a BEIR folder.")
 @click.option("--qrels", type=FILE, help="Their judgements: CSV, TSV or TREC.")
@@ -21,6 +22,7 @@ NAMES = {"generator": "generated", "verbatim": "best stored answer", "lead": "it
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 def evaluate(
     spec: str,
+    entailment: Path | None,
     index: Path | None,
     queries: Path,
     qrels: Path | None,
@@ -43,7 +45,8 @@ def evaluate(
     if not asked:
         raise UserError(f"{queries} holds no message of split {split!r}. Leave --split out, or name another.")
     with Progress() as progress:
-        found = weigh(spec, index or settings.index, asked[:limit], settings.openai_api_key, progress)
+        judge = entailment or settings.entailment
+        found = weigh(spec, index or settings.index, asked[:limit], settings.openai_api_key, progress, judge)
     if as_json:
         echo_json(found)
         return

@@ -38,6 +38,7 @@ SCHEDULE = (
     click.option("--batch", default=32, show_default=True, help="Sequences a batch, on each device."),
     click.option("--rate", type=float, help="Learning rate.  [default: 5e-4; with --continue-from 1e-4]"),
     click.option("--seed", default=1, show_default=True, help="The same seed gives the same run on one machine."),
+    click.option("--bf16/--no-bf16", default=None, help="Compute in bfloat16.  [default: on a GPU that can]"),
     click.option("--cache", type=FOLDER, help="Where features are kept.  [default: ~/.cache/mundap/pretrain]"),
 )
 SOURCE = (

@@ -55,6 +55,7 @@ def _example() -> str:
     for one in fields(Settings):
         value = one.metadata.get("unset", one.default)
         value = str(value) if isinstance(value, Path) else list(value) if isinstance(value, tuple) else value
+        value = "off" if value is None else value
         lines += ["", f"# {one.metadata.get('about', one.name)} ({variable_of(one)})"]
         lines.append(f"#{one.name} = {json.dumps(value, ensure_ascii=False)}")
     return "\n".join(lines)

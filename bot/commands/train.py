@@ -24,6 +24,7 @@ COMMON = [
                  help="Stop after so many judgements without a better score; 0: never."),
     click.Option(["--balanced"], is_flag=True, help="Let rare labels weigh as much as frequent ones."),
     click.Option(["--frozen"], is_flag=True, help="Train the head alone, on vectors that are made once."),
+    click.Option(["--bf16/--no-bf16"], default=None, help="Compute in bfloat16.  [default: on a GPU that can]"),
     click.Option(["--json", "as_json"], is_flag=True, help="Print the scores before and after as JSON."),
 ]  # fmt: skip
 SAVED = {"trained": "the trained model", "untrained": "the model as it was, as the trained one scores lower"}

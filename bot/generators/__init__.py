@@ -1,11 +1,13 @@
 """Generators: from a message and stored entries to a draft, one file each; the file's name is the spec's name.
 
 A file offers `open(argument, index, *, options) -> Generator`; one that needs a key says `SECRET = True` and takes it
-as a third argument. What a generator writes is a draft: nobody reads it before `bot.grounding` has checked it.
+as a third argument, and one with a `SAMPLING`, a dataclass of options, takes that instead of options of its own. What a
+generator writes is a draft: nobody reads it before `bot.grounding` has checked it.
 """
 
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Protocol
@@ -46,8 +48,12 @@ def load_generator(spec: str, index: "Index", secret: str = "") -> Generator:
     """
     parsed = specs.parse(spec)
     module = _module(parsed)
-    more = [secret] if getattr(module, "SECRET", False) else []
-    generator: Generator = module.open(parsed.argument, index, *more, **specs.options(parsed, module.open))
+    generator: Generator
+    if usual := getattr(module, "SAMPLING", None):
+        generator = module.open(parsed.argument, index, replace(usual, **specs.options(parsed, type(usual))))
+    else:
+        more = [secret] if getattr(module, "SECRET", False) else []
+        generator = module.open(parsed.argument, index, *more, **specs.options(parsed, module.open))
     return generator
 
 

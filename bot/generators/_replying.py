@@ -205,14 +205,13 @@ def save(model: Reply, folder: Path) -> None:
 
     from safetensors.torch import save_file
 
-    from bot.learning.learner import barless
-    from indexer.transformer import load_bert
+    from indexer.transformer import load_bert, quietly
 
     state = {name: value.detach().cpu().contiguous() for name, value in model.own_state().items()}
     save_file(state, folder / WEIGHTS)
     fingerprint = model.encoder.cpu().fingerprint()
     if not model.frozen:
-        with barless():
+        with quietly():
             model.encoder.model.save_pretrained(folder / ENCODER)
         model.encoder.tokenizer.save_pretrained(folder / ENCODER)
         fingerprint = load_bert(str(folder / ENCODER), model.encoder.pooling).fingerprint()

@@ -16,9 +16,12 @@ from indexer.errors import UserError
 ONE_AT_A_TIME = threading.Lock()  # torch's random numbers are one stream for the whole process
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """How tokens are drawn: greedily at temperature 0, else by a seed; both give the same draft every time."""
+    """How tokens are drawn: greedily at temperature 0, else by a seed; both give the same draft every time.
+
+    These are the options of the spec of every generator that writes here; a file's `SAMPLING` has its defaults.
+    """
 
     temperature: float = 0.0
     top_p: float = 1.0
@@ -60,11 +63,10 @@ def opened(name: str, spec: str, kind: str) -> tuple[Any, Any]:
         raise UserError(f"{spec} needs a model. Type: {spec}:NAME_OR_PATH")
     import transformers
 
-    from bot.learning.learner import narrowed
-    from indexer.transformer import local
+    from indexer.transformer import local, quietly
 
     try:
-        with narrowed("transformers.modeling_utils"):
+        with quietly():
             model = getattr(transformers, kind).from_pretrained(local(name)).eval()
         return model, transformers.AutoTokenizer.from_pretrained(local(name))
     except (OSError, ValueError, KeyError) as error:

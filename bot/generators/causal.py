@@ -11,21 +11,11 @@ from indexer.retrieve import Candidate
 if TYPE_CHECKING:
     from indexer.index import Index
 
+SAMPLING = Sampling()
 
-def open(
-    argument: str,
-    index: "Index",
-    *,
-    temperature: float = 0.0,
-    top_p: float = 1.0,
-    num_return_sequences: int = 1,
-    no_repeat: int = 3,
-    max_tokens: int = 120,
-    seed: int = 1,
-    timeout: float = 20.0,
-) -> "Causal":
-    """Open a model with its tokenizer; temperature 0 is greedy."""
-    sampling = Sampling(temperature, top_p, num_return_sequences, no_repeat, max_tokens, seed, timeout)
+
+def open(argument: str, index: "Index", sampling: Sampling) -> "Causal":
+    """Open a model with its tokenizer."""
     return Causal(*opened(argument, "causal", "AutoModelForCausalLM"), sampling)
 
 

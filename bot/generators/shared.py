@@ -22,29 +22,18 @@ if TYPE_CHECKING:
     from indexer.index import Index
     from indexer.transformer import BertEncoder
 
+SAMPLING = Sampling(no_repeat=20, max_tokens=400)
 OPENERS = ("minilm", "bert")
 _open_encoders: "weakref.WeakValueDictionary[str, BertEncoder]" = weakref.WeakValueDictionary()
 _opening = threading.Lock()
 
 
-def open(
-    argument: str,
-    index: "Index",
-    *,
-    temperature: float = 0.0,
-    top_p: float = 1.0,
-    num_return_sequences: int = 1,
-    no_repeat: int = 20,
-    max_tokens: int = 400,
-    seed: int = 1,
-    timeout: float = 20.0,
-) -> "Shared":
-    """Open a folder of `bot train reply` for an index; temperature 0 is greedy.
+def open(argument: str, index: "Index", sampling: Sampling) -> "Shared":
+    """Open a folder of `bot train reply` for an index.
 
     Raises:
         UserError: the index is by an encoder that torch has no module of, or the decoder belongs to other weights.
     """
-    sampling = Sampling(temperature, top_p, num_return_sequences, no_repeat, max_tokens, seed, timeout)
     if not argument:
         raise UserError("shared needs a folder. Type: bot train reply --train SHEET --out runs/reply")
     _check_encoder(argument, index)

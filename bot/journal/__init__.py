@@ -42,14 +42,17 @@ class Journal:
     _troubled: bool  # the file could not be written, and that was said
     _next_forgetting: float
 
-    def __init__(self, path: Path, retention_days: int = 90, mask: bool = True) -> None:
-        """Open or make the file.
+    def __init__(
+        self, path: Path, retention_days: int = 90, mask: bool = True, tagger: Callable[[str], str] | None = None
+    ) -> None:
+        """Open or make the file; `tagger` masks what the rules of `mask` cannot know, such as names.
 
         Raises:
             UserError: it is no journal, or of a newer version. One that cannot be written now is none of these.
         """
         self.path, self.retention_days, self.lost = Path(path), retention_days, 0
-        self._clean: Callable[[str], str] = (lambda text: mask_personal(writable(text))) if mask else writable
+        more = tagger or str
+        self._clean: Callable[[str], str] = (lambda text: more(mask_personal(writable(text)))) if mask else writable
         self._begin()
         try:
             self._file.open()

@@ -1,8 +1,5 @@
 """The one encoder that index, tasks and generator share, and the heads that tasks put on it."""
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,22 +10,22 @@ from indexer.pooling import Pooling
 if TYPE_CHECKING:
     from indexer.transformer import BertEncoder
 
-NOTES = ("transformers.modeling_utils", "transformers.distributed.tensor_parallel")
-
-__all__ = ["BertEncoder", "barless", "head_on", "load_learner", "named", "narrowed", "opened"]
+__all__ = ["BertEncoder", "head_on", "load_learner", "named", "opened"]
 
 
 def load_learner(spec: str) -> "BertEncoder":
-    """Open `minilm`, `bert:PATH` or `sbert:PATH` (a plain BERT with pooling) to learn with.
+    """Open `minilm`, `bilingual` (its Korean model), `bert:PATH` or `sbert:PATH` (plain, with pooling) to learn with.
 
     Raises:
         UserError: the spec names no encoder that torch can train.
     """
     parsed = specs.parse(spec)
-    openers = {"minilm": _minilm, "bert": _bert, "sbert": _sbert}
+    openers = {"minilm": _minilm, "bilingual": _bilingual, "bert": _bert, "sbert": _sbert}
     if parsed.name not in openers:
-        raise UserError(f"encoder {spec!r} cannot be fine-tuned: choose minilm, bert:PATH or sbert:PATH.")
-    with narrowed():  # the heads of a checkpoint are left out on purpose
+        raise UserError(f"encoder {spec!r} cannot be fine-tuned: choose minilm, bilingual, bert:PATH or sbert:PATH.")
+    from indexer.transformer import quietly
+
+    with quietly():
         encoder: BertEncoder = openers[parsed.name](parsed.argument, **specs.options(parsed, openers[parsed.name]))
     encoder.float()
     return encoder
@@ -41,9 +38,11 @@ def head_on(encoder: "BertEncoder", kind: str, **config: Any) -> Any:
     """
     import transformers
 
+    from indexer.transformer import quietly
+
     settings = type(encoder.model.config).from_dict({**encoder.model.config.to_dict(), **config})
     try:
-        with narrowed():
+        with quietly():
             model = getattr(transformers, kind).from_config(settings)
     except ValueError as error:
         what = settings.model_type
@@ -68,46 +67,28 @@ def opened(folder: Path, kind: str) -> Any:
     """Open a trained folder's model by the name of its Auto class."""
     import transformers
 
-    with narrowed():
+    from indexer.transformer import quietly
+
+    with quietly():
         model = getattr(transformers, kind).from_pretrained(folder)
     return model.eval()
 
 
-@contextmanager
-def narrowed(*more: str) -> Iterator[None]:
-    """Keep transformers' notes about fresh, unused and unsharded weights to themselves, and its bar."""
-    found = [logging.getLogger(name) for name in {*NOTES, *more}]
-    levels = [logger.level for logger in found]
-    for logger in found:
-        logger.setLevel(logging.ERROR)
-    try:
-        with barless():
-            yield
-    finally:
-        for logger, level in zip(found, levels, strict=True):
-            logger.setLevel(level)
-
-
-@contextmanager
-def barless() -> Iterator[None]:
-    """Keep transformers' bars for reading and writing weights away."""
-    from transformers.utils import logging as bars
-
-    shown = bars.is_progress_bar_enabled()
-    bars.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        if shown:
-            bars.enable_progress_bar()  # type: ignore[no-untyped-call]
-
-
 def _minilm(argument: str, *, pooling: Pooling = "mean") -> Any:
     specs.refuse_argument("minilm", argument)
-    from indexer.encoders.minilm import checked, weights
+    from indexer import weights
     from indexer.transformer import load_bert
 
-    return load_bert(str(checked(weights())), pooling)
+    return load_bert(str(weights.minilm()), pooling)
+
+
+def _bilingual(argument: str, *, pooling: Pooling = "mean") -> Any:
+    """Open the Korean student alone: it reads English too, if not as well as MiniLM."""
+    specs.refuse_argument("bilingual", argument)
+    from indexer import weights
+    from indexer.transformer import load_bert
+
+    return load_bert(str(weights.korean_checkpoint()), pooling)
 
 
 def _bert(argument: str, *, pooling: Pooling = "mean") -> Any:

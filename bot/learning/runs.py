@@ -69,6 +69,13 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in names}}
 
 
+def in_bf16(asked: bool | None) -> bool:
+    """Tell whether to compute in bfloat16: as asked, or on a GPU that can."""
+    import torch
+
+    return bool(torch.cuda.is_available() and torch.cuda.is_bf16_supported()) if asked is None else asked
+
+
 @contextmanager
 def threads() -> Iterator[None]:
     """Let torch compute on as many cores as this process may use, unless OMP_NUM_THREADS says how many."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bot.pretrain import check_installed, checkpoint, features, quietly, running
+from bot.pretrain import check_installed, checkpoint, features, running
 from bot.pretrain.documents import Document
 from bot.pretrain.tokenizer import backend, open_tokenizer
 from indexer import fingerprint
@@ -109,6 +109,8 @@ def continue_bert(
 def open_masked(name: str) -> tuple["PreTrainedModel", bool]:
     """Open a checkpoint to guess masked words; tell whether its head is new, because the checkpoint has none."""
     from transformers import AutoModelForMaskedLM
+
+    from indexer.transformer import quietly
 
     try:
         with quietly():
@@ -213,6 +215,7 @@ def _run(
     progress: Progress,
 ) -> dict[str, Any]:
     from bot.pretrain import masking
+    from indexer.transformer import quietly
 
     learned, held = make_features(documents, cutter, reading, schedule.seed, cache, progress)
     mask = masking.masker(cutter, reading.mask_rate, reading.whole_words)
@@ -225,7 +228,8 @@ def _run(
     record |= {"sequences": [len(learned.ids), len(held.ids)], "parameters": model.num_parameters()}
     if not record["first"]:
         return {**plan, **record}  # another of several processes writes the files
-    model.save_pretrained(str(out), state_dict=with_pooler(model))
+    with quietly():
+        model.save_pretrained(str(out), state_dict=with_pooler(model))
     cutter.save_pretrained(str(out))
     return running.finish(out, plan, record, "Pre-training: loss")
 

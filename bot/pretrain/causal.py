@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bot.pretrain import bert, check_installed, checkpoint, features, quietly, running
+from bot.pretrain import bert, check_installed, checkpoint, features, running
 from bot.pretrain.documents import Document
 from bot.pretrain.tokenizer import backend, open_tokenizer
 from indexer import fingerprint
@@ -99,6 +99,8 @@ def open_causal(name: str, spec: str) -> tuple[Any, "PreTrainedModel"]:
     """Open a checkpoint that writes text."""
     from transformers import AutoConfig, AutoModelForCausalLM
 
+    from indexer.transformer import quietly
+
     try:
         config = AutoConfig.from_pretrained(name)
         if config.model_type in MASKED:
@@ -123,13 +125,15 @@ def write_sample(model: Any, cutter: Any, prompt: str, tokens: int, end: int, se
     """Let the model write on from a prompt, or from the end of another text; the same seed writes the same."""
     import torch
 
+    from indexer.transformer import quietly
+
     begun = [end, *backend(cutter).encode(prompt, add_special_tokens=False).ids]
     room = getattr(model.config, "max_position_embeddings", 512) - len(begun)
     if room < 1:
         raise UserError(f"--prompt has {len(begun) - 1} tokens, more than the model reads. Shorten it.")
     ids = torch.tensor([begun], device=model.device)
     model.eval()
-    with torch.random.fork_rng():
+    with quietly(), torch.random.fork_rng():
         torch.manual_seed(seed)
         made = model.generate(
             ids, attention_mask=torch.ones_like(ids), do_sample=True, top_k=LIKELIEST, max_new_tokens=min(tokens, room),
@@ -178,6 +182,7 @@ def _run(
     progress: Progress,
 ) -> dict[str, Any]:
     from bot.pretrain.masking import Rows
+    from indexer.transformer import quietly
 
     end = end_token(cutter, str(out))
     learned, held = _features(documents, cutter, blocks, end, schedule.seed, cache, progress)
@@ -192,7 +197,8 @@ def _run(
     if not record["first"]:
         return {**plan, **record}
     record["sample_after"] = sample()
-    model.save_pretrained(str(out))
+    with quietly():
+        model.save_pretrained(str(out))
     # GPT-2 would take the segments of a text for words.
     cutter.model_input_names = ["input_ids", "attention_mask"]
     cutter.save_pretrained(str(out))

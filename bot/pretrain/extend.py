@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bot.pretrain import checkpoint, quietly
+from bot.pretrain import checkpoint
 from bot.pretrain.bert import with_pooler
 from bot.pretrain.tokenizer import backend, open_tokenizer
 from indexer.errors import UserError
@@ -24,6 +24,8 @@ def extend(spec: str, tokens: Sequence[str], out: Path, special: bool = False, t
     """
     if (out / "config.json").exists():
         raise UserError(f"{out} holds a model. Name another --out, or delete it.")
+    from indexer.transformer import quietly
+
     tokenizer, model = open_tokenizer(spec), open_whole(checkpoint(spec))
     new = _new(tokenizer, tokens)
     pieces = [backend(tokenizer).encode(token, add_special_tokens=False) for token in new]
@@ -32,7 +34,8 @@ def extend(spec: str, tokens: Sequence[str], out: Path, special: bool = False, t
     add_rows(model, before, [found.ids for found in pieces])
     if types:
         add_types(model, types)
-    model.save_pretrained(str(out), state_dict=with_pooler(model))
+    with quietly():
+        model.save_pretrained(str(out), state_dict=with_pooler(model))
     tokenizer.save_pretrained(str(out))
     return {
         "tokens": {token: {"id": before + at, "from": pieces[at].tokens} for at, token in enumerate(new)},
@@ -44,6 +47,8 @@ def extend(spec: str, tokens: Sequence[str], out: Path, special: bool = False, t
 def open_whole(name: str) -> Any:
     """Open a checkpoint with the heads that it was saved with."""
     import transformers
+
+    from indexer.transformer import quietly
 
     try:
         config = transformers.AutoConfig.from_pretrained(name)

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bot.pretrain import hide_bars
+from bot.learning import runs
 from indexer import drawing
 from indexer.errors import UserError
 from indexer.progress import Progress
@@ -33,6 +33,7 @@ class Schedule:
     batch: int = 32
     rate: float = 5e-4
     seed: int = 1
+    bf16: bool | None = None  # None: on a GPU that can
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +79,21 @@ def learn(
 
     A run that was killed goes on from its last whole checkpoint.
     """
-    hide_bars()
+    from indexer.transformer import quietly
+
     started = time.monotonic()
     trainer = _trainer(model, data, collate, judged, schedule, out, progress)
-    if "before" not in plan:
-        plan["before"] = _figures(trainer)
-        if trainer.is_world_process_zero():
-            write_json(out / PLAN, plan)
-    last = last_checkpoint(out / CHECKPOINTS)
-    if last:
-        progress(f"going on at step {last.name.removeprefix('checkpoint-')}")
-    trainer.train(resume_from_checkpoint=str(last) if last else None)
-    history = _history(trainer.state.log_history)
-    after = _figures(trainer)
+    with quietly():
+        if "before" not in plan:
+            plan["before"] = _figures(trainer)
+            if trainer.is_world_process_zero():
+                write_json(out / PLAN, plan)
+        last = last_checkpoint(out / CHECKPOINTS)
+        if last:
+            progress(f"going on at step {last.name.removeprefix('checkpoint-')}")
+        trainer.train(resume_from_checkpoint=str(last) if last else None)
+        history = _history(trainer.state.log_history)
+        after = _figures(trainer)
     ends = [
         {"step": 0, "eval_loss": plan["before"]["loss"]},
         {"step": trainer.state.global_step, "eval_loss": after["loss"]},
@@ -197,7 +200,8 @@ def _trainer(
         warmup_steps=0.1,
         weight_decay=0.01,
         seed=schedule.seed,
-        bf16=gpu and torch.cuda.is_bf16_supported(),
+        use_cpu=not gpu,
+        bf16=runs.in_bf16(schedule.bf16),
         dataloader_pin_memory=gpu,
         eval_strategy="steps",
         eval_steps=SHARE,

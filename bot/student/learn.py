@@ -11,14 +11,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import Dataset, SequentialSampler
-from transformers import Trainer, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from bot.student.start import agree
+from bot.training.follow import Follow
+from indexer.progress import Progress, silent
 from indexer.sts import Pairs, spearman
 from indexer.transformer import BertEncoder
 
-BODY_RATE, PIECES_RATE = 1.5e-4, 6e-4
-BATCH, SCORED_BATCH = 128, 64
+BODY_RATE, PIECES_RATE = 2e-4, 8e-4
+BATCH, SCORED_BATCH = 128, 32
 EVERY = 4  # steps from one batch of scored pairs to the next
 SHARPNESS = 20.0  # of cosines in CoSENT
 SORTED = 50  # batches among which texts of near length are put together
@@ -127,8 +129,13 @@ class Student(nn.Module):
         # On a processor the fused attention's way back takes a third of a step with sentences this short.
         encoder.model.set_attn_implementation("eager")
         table: Any = encoder.model.get_input_embeddings()
-        self.pieces = Pieces(table.weight, known)
-        encoder.model.set_input_embeddings(self.pieces)
+        encoder.model.set_input_embeddings(Pieces(table.weight, known))
+
+    @property
+    def pieces(self) -> Pieces:
+        """Give the table of word pieces, which belongs to the model."""
+        found: Any = self.encoder.model.get_input_embeddings()
+        return found if isinstance(found, Pieces) else Pieces(found.weight, 0)
 
     def forward(self, ids: Sequence[Sequence[int]], wanted: Tensor) -> dict[str, Tensor]:
         """Give the loss of a batch."""
@@ -243,9 +250,11 @@ def cut_up(encoder: BertEncoder, texts: Sequence[str]) -> list[list[int]]:
     return found
 
 
-def run(plan: Plan, student: Student, lessons: Lessons, dev: Dev) -> list[dict[str, Any]]:
+def run(plan: Plan, student: Student, lessons: Lessons, dev: Dev, progress: Progress = silent) -> list[dict[str, Any]]:
     """Teach, and save what came of it as a folder that transformers opens; give the history."""
     lecture = Lecture(plan, student, lessons, dev)
+    lecture.add_callback(Follow(progress, "spearman"))
+    lecture.remove_callback(PrinterCallback)  # which prints on stdout
     kept = any((plan.out / "checkpoints").glob("checkpoint-*"))
     lecture.train(resume_from_checkpoint=kept)
     student.encoder.model.set_input_embeddings(student.pieces.whole())

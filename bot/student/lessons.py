@@ -2,7 +2,6 @@
 
 import csv
 import gzip
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer import fingerprint
 from indexer.encoders import Encoder
 from indexer.errors import UserError
 from indexer.progress import Progress, silent
@@ -82,20 +82,30 @@ def draw(pairs: Sequence[Pair], weights: Mapping[str, float], count: int, seed: 
 def teach(
     texts: Sequence[str], teacher: Encoder, name: str, folder: Path, progress: Progress = silent
 ) -> NDArray[np.float16]:
-    """Give the teacher's vectors of texts (n, dim) in half precision, kept in a folder under the texts' hash."""
+    """Give the teacher's vectors of texts (n, dim) in half precision; those in the folder are not asked for again."""
+    folder = folder / fingerprint.of_text(name)[:16]
     folder.mkdir(parents=True, exist_ok=True)
-    digest = hashlib.sha256("\n".join([name, *texts]).encode()).hexdigest()[:16]
-    parts = []
-    for start in range(0, len(texts), SHARE):
-        progress("Asking the teacher", start, len(texts))
-        file = folder / f"teacher-{digest}-{start}.npy"
-        if not file.exists():
-            partial = file.with_suffix(".partial")
-            with partial.open("wb") as out:
-                np.save(out, teacher.encode(texts[start : start + SHARE]).astype(np.float16))
-            partial.replace(file)
-        parts.append(np.load(file, allow_pickle=False))
-    return np.concatenate(parts)
+    keys = [fingerprint.of_text(text)[:24] for text in texts]
+    known = _kept(folder)
+    missing = sorted({key: text for key, text in zip(keys, texts, strict=True) if key not in known}.items())
+    for start in range(0, len(missing), SHARE):
+        progress("Asking the teacher", start, len(missing))
+        part = missing[start : start + SHARE]
+        vectors = teacher.encode([text for _, text in part]).astype(np.float16)
+        partial = folder / "partial"
+        with partial.open("wb") as file:
+            np.savez(file, keys=np.array([key for key, _ in part]), vectors=vectors)
+        partial.rename(folder / f"{part[0][0]}.npz")
+    known = _kept(folder)
+    return np.stack([known[key] for key in keys])
+
+
+def _kept(folder: Path) -> dict[str, NDArray[np.float16]]:
+    found: dict[str, NDArray[np.float16]] = {}
+    for file in sorted(folder.glob("*.npz")):
+        with np.load(file, allow_pickle=False) as part:
+            found.update(zip(part["keys"].tolist(), part["vectors"], strict=True))
+    return found
 
 
 def _rounds(places: NDArray[np.int64], count: int, numbers: np.random.Generator) -> NDArray[np.int64]:

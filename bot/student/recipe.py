@@ -10,19 +10,21 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from transformers import PreTrainedTokenizerFast
 
-from bot.student import learn, lessons, start, vocabulary
+from bot.student import learn, lessons, packing, start, vocabulary
+from indexer import weights
 from indexer.encoders import Encoder, load_encoder
-from indexer.encoders.minilm import checked, weights
 from indexer.errors import UserError
 from indexer.perturb import KINDS, perturb
 from indexer.progress import Progress, silent
 from indexer.sts import read_pairs
 from indexer.transformer import BertEncoder, load_bert
 
-TEACHER = "minilm"
+TEACHER, DIM = "minilm", 384
 PLACED = 200_000  # pairs that the new pieces are placed by
-OFTEN = 20  # times a known piece must have been seen to lend its embedding
+OFTEN = 20  # times a known piece must have been seen to lend its embedding,
+ENOUGH = 1_000  # if there are as many that were
 WORN = 0.15  # share of sentences shown as people really type them
 ENGLISH = 0.08  # share of English sentences among the lessons, so that mixed ones are understood
 
@@ -46,29 +48,42 @@ def teach(
     pieces: int = 20_000,
     seed: int = 0,
     bf16: bool = False,
+    teacher: str = TEACHER,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Make a student; give its figures before and after. Everything is seeded."""
     torch.manual_seed(seed)
-    _same_plan(out, {"samples": samples, "pieces": pieces, "seed": seed, "weights": dict(sources.weights)})
+    _same_plan(
+        out, {"samples": samples, "pieces": pieces, "seed": seed, "weights": dict(sources.weights), "teacher": teacher}
+    )
     progress("Reading")
     pairs = [pair for path in sources.pairs for pair in lessons.read_pairs(path, sources.weights)]
     order = lessons.draw(pairs, sources.weights, samples, seed)
     used, order = np.unique(order, return_inverse=True)
     pairs = [pairs[at] for at in used]
-    teacher = load_encoder(TEACHER)
-    vectors = lessons.teach([pair.english for pair in pairs], teacher, TEACHER, out / "teacher", progress)
+    taught_by = _teacher(teacher)
+    vectors = lessons.teach([pair.english for pair in pairs], taught_by, teacher, out / "teacher", progress)
     progress("Cutting words")
     student, known = _begin(sources, pairs, vectors, pieces, seed, out, progress)
-    dev = _dev(sources, teacher)
+    dev = _dev(sources, taught_by)
     before = learn.measure(student, dev)
     plan = learn.Plan(out, seed, bf16, scored=[_scored(student, path) for path in sources.scored])
-    progress("Teaching")
-    history = learn.run(plan, learn.Student(student, known), _lessons(student, pairs, vectors, order, seed), dev)
+    history = learn.run(
+        plan, learn.Student(student, known), _lessons(student, pairs, vectors, order, seed), dev, progress
+    )
     after = learn.measure(student, dev)
     figures = {"before": before, "after": after, "pairs": len(pairs), "samples": len(order), "pieces": pieces}
+    figures["sha256"] = packing.pack(out, out / "packed")
     (out / "run.json").write_text(json.dumps({**figures, "history": history}, indent=1), encoding="utf-8")
     return figures
+
+
+def _teacher(spec: str) -> Encoder:
+    """Open the teacher; the student can only give vectors as long as its own."""
+    found = load_encoder(spec)
+    if found.dim != DIM:
+        raise UserError(f"--teacher {spec} gives {found.dim} dimensions, the student {DIM}. Name another teacher.")
+    return found
 
 
 def _same_plan(out: Path, plan: Mapping[str, Any]) -> None:
@@ -90,13 +105,12 @@ def _begin(
     progress: Progress,
 ) -> tuple[BertEncoder, int]:
     """Give the teacher's weights a Korean vocabulary, each new piece placed among the known ones."""
-    folder = checked(weights())
+    folder = weights.minilm()
     encoder = load_bert(str(folder))
     known = len(encoder.tokenizer)
-    texts = [pair.korean for pair in pairs]
-    texts += [line for path in sources.texts for line in path.read_text("utf-8").splitlines()]
-    merged = vocabulary.merge(folder / "tokenizer.json", vocabulary.train(texts, pieces))
-    encoder.tokenizer = type(encoder.tokenizer)(
+    merged = vocabulary.merge(folder / "tokenizer.json", _pieces(sources, pairs, pieces, out))
+    # A BertTokenizer would bring its own normaliser back when it is opened again, and break syllables into letters.
+    encoder.tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=merged, **{name: token for name, token in encoder.tokenizer.special_tokens_map.items()}
     )
     encoder.tokenizer.model_max_length = 256
@@ -107,11 +121,22 @@ def _begin(
     seen = np.bincount(
         np.concatenate(learn.cut_up(encoder, [pair.english for pair in pairs[:PLACED]])), minlength=known
     )[:known]
-    usable = np.flatnonzero(seen >= OFTEN)
+    often = OFTEN if (seen >= OFTEN).sum() >= ENOUGH else 1
+    usable = np.flatnonzero(seen >= often)
     usable = usable[usable >= 1000]  # below are special pieces, unused ones and single characters
     with torch.no_grad():
         embeddings.weight[known:] = torch.tensor(start.mix(table, old, usable))
     return encoder, known
+
+
+def _pieces(sources: Sources, pairs: Sequence[lessons.Pair], count: int, out: Path) -> list[str]:
+    """Find the Korean word pieces, and keep them: two runs may order equally frequent ones otherwise."""
+    file = out / "pieces.txt"
+    if not file.exists():
+        texts = [pair.korean for pair in pairs]
+        texts += [line for path in sources.texts for line in path.read_text("utf-8").splitlines()]
+        file.write_text("\n".join(vocabulary.train(texts, count)), encoding="utf-8")
+    return file.read_text("utf-8").split("\n")
 
 
 def _placed(

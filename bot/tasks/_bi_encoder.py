@@ -1,10 +1,9 @@
 """The bi-encoder of `similarity`: a sentence-transformers model on the shared encoder, and its in-batch loss."""
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
@@ -12,11 +11,8 @@ from sentence_transformers.base.evaluation import BaseEvaluator
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 from torch import Tensor, nn
 
-from bot.learning.learner import narrowed
 from indexer.errors import UserError
-
-if TYPE_CHECKING:
-    from indexer.transformer import BertEncoder
+from indexer.transformer import BertEncoder, quietly
 
 
 class EntryLoss(nn.Module):
@@ -65,7 +61,7 @@ class Dev(BaseEvaluator):
 
 def bi_encoder(encoder: "BertEncoder", max_length: int, frozen_layers: int) -> Any:
     """Make a sentence-transformers model whose first module holds the encoder's own, with its pooling."""
-    with tempfile.TemporaryDirectory() as folder, _quiet():
+    with tempfile.TemporaryDirectory() as folder, quietly():
         encoder.model.save_pretrained(folder)
         encoder.tokenizer.save_pretrained(folder)
         words = Transformer(folder)
@@ -80,15 +76,8 @@ def bi_encoder(encoder: "BertEncoder", max_length: int, frozen_layers: int) -> A
 
 def opened(folder: Path) -> Any:
     """Open a trained folder."""
-    with _quiet():
+    with quietly():
         return SentenceTransformer(str(folder))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep notes about how weights could be spread over several devices to themselves, where there is one."""
-    with narrowed("transformers.modeling_utils"), narrowed("transformers.distributed.tensor_parallel"):
-        yield
 
 
 def _freeze(base: Any, layers: int) -> None:

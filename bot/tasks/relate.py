@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bot.learning.rows import full, read_objects, span_of, text_of
+from bot.learning.rows import column, full, read_objects, span_of, text_of
 from bot.learning.task import Data, Setup, classes, place, refuse_contexts
 from indexer.errors import UserError
 
@@ -51,7 +51,7 @@ def read(path: Path, options: Options) -> list[Example]:
     found = []
     for where, row in read_objects(path):
         text = text_of(where, row, "text")
-        spans = [span_of(where, row.get(name), text, name) for name in ("subject", "object")]
+        spans = [span_of(where, column(where, row, name), text, name) for name in ("subject", "object")]
         found.append(Example(where, marked(where, text, *spans), text_of(where, row, "label")))
     full(path, found)
     return found
@@ -92,7 +92,7 @@ def marked(where: str, text: str, subject: tuple[int, int], object: tuple[int, i
 
 def labels(examples: Sequence[Example], options: Options) -> tuple[str, ...]:
     """Name the relations."""
-    return classes([example.label for example in examples], examples[0].where)
+    return classes([example.label for example in examples], examples[0].where.rpartition(",")[0])
 
 
 def model(encoder: "BertEncoder", setup: Setup) -> Any:
@@ -167,10 +167,10 @@ def truth(predictions: Any, data: Data, setup: Setup) -> tuple[Any, Any]:
 
 def load(folder: Path, setup: Setup) -> Any:
     """Open a trained folder."""
-    from bot.learning.learner import narrowed
     from bot.tasks._relation import opened
+    from indexer.transformer import quietly
 
-    with narrowed():
+    with quietly():
         return opened(str(folder))
 
 

@@ -228,11 +228,10 @@ def _named_tokenizer(name: str) -> Any:
 def _named_model(name: str) -> Any:
     from transformers import AutoModelForSeq2SeqLM
 
-    from bot.learning.learner import narrowed
-    from indexer.transformer import local, unavailable
+    from indexer.transformer import local, quietly, unavailable
 
     try:
-        with narrowed("transformers.modeling_utils"):
+        with quietly():
             return AutoModelForSeq2SeqLM.from_pretrained(local(name))
     except (OSError, ValueError) as error:
         raise UserError(unavailable(name).replace("bert:PATH", "--model PATH")) from error

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from bot.learning import runs
+from bot.learning.entailment import place_of
 from bot.learning.task import Setup
 from bot.tasks import load_task
 from indexer.errors import UserError
 
 HYPOTHESIS = "This is about {}."
-ENTAILMENT = ("entail", "함의")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def zero_shot(trained: Trained, text: str, labels: Sequence[str], hypothesis: st
     Raises:
         UserError: the model is none of pairs with a label of entailment, or there are no two labels.
     """
-    at = next((place for place, name in enumerate(trained.setup.labels) if name.lower().startswith(ENTAILMENT)), None)
+    at = place_of(trained.setup.labels, "entailment")
     if trained.name != "pair" or at is None:
         known = ", ".join(trained.setup.labels) or "none"
         raise UserError(f"zero-shot needs a pair model with the label 'entailment' (this one's labels: {known}).")

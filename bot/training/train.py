@@ -40,6 +40,7 @@ class Request:
     patience: int = 5  # evaluations without a better score, after which it stops; 0: never
     balanced: bool = False
     frozen: bool = False
+    bf16: bool | None = None  # None: on a GPU that can
     options: Any = None  # an `Options` of the task; None: its defaults
 
 
@@ -70,9 +71,9 @@ def train(request: Request, progress: Progress = silent) -> dict[str, Any]:
     facts = _facts(request)
     lesson = _lesson(request, task, progress)
     checkpoint = runs.claim(request.out, facts, progress)
-    from bot.learning.learner import narrowed
+    from indexer.transformer import quietly
 
-    with runs.threads(), narrowed("transformers.trainer_utils"):
+    with runs.threads(), quietly():
         outcome = _run(lesson, checkpoint, progress)
     versions = runs.versions()
     seconds = round(time.monotonic() - started, 1)
@@ -140,6 +141,8 @@ def _parts(request: Request, task: Any, examples: Sequence[Any]) -> tuple[Sequen
             apart = set(draw.sample(range(len(examples)), max(1, round(HELD_OUT * len(examples)))))
         held = [example for at, example in enumerate(examples) if at in apart]
         examples = [example for at, example in enumerate(examples) if at not in apart]
+        if not examples:
+            raise UserError(f"{request.train}: all of it would be held out to judge by. Give more, or --dev FILE.")
     if request.limit and request.limit < len(examples):
         examples = [examples[at] for at in sorted(draw.sample(range(len(examples)), request.limit))]
     return examples, held

@@ -58,7 +58,7 @@ def _arguments(request: "Request", score: str, count: int) -> dict[str, Any]:
         "eval_strategy": "steps", "eval_steps": every, "save_strategy": "steps", "save_steps": every,
         "logging_steps": every, "save_total_limit": 2, "load_best_model_at_end": True,
         "metric_for_best_model": score, "greater_is_better": True, "report_to": "none", "disable_tqdm": True,
-        "use_cpu": not gpu, "bf16": gpu and torch.cuda.is_bf16_supported(), "dataloader_pin_memory": gpu,
+        "use_cpu": not gpu, "bf16": runs.in_bf16(request.bf16), "dataloader_pin_memory": gpu,
     }  # fmt: skip
 
 

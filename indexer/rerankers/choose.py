@@ -82,21 +82,16 @@ def load(argument: str, *, top: int = 20, batch_size: int = 32) -> ChooseReranke
 
 def _opened(argument: str) -> tuple[Any, Any]:
     from transformers import AutoConfig, AutoModelForMultipleChoice, AutoTokenizer
-    from transformers.utils import logging as bars
 
-    from indexer.transformer import local, unavailable
+    from indexer.transformer import local, quietly, unavailable
 
     name = local(argument)
-    progress = bars.is_progress_bar_enabled()
-    bars.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         trained = AutoConfig.from_pretrained(name).architectures or []
         # A checkpoint without a head is given a random one, which would shuffle the candidates.
         if not any(kind.endswith("ForMultipleChoice") for kind in trained):
             raise UserError(f"choose:{argument} is no model of `bot train choose`. Name the folder of one.")
-        return AutoModelForMultipleChoice.from_pretrained(name), AutoTokenizer.from_pretrained(name)
+        with quietly():
+            return AutoModelForMultipleChoice.from_pretrained(name), AutoTokenizer.from_pretrained(name)
     except (OSError, ValueError) as error:
         raise UserError(unavailable(name).replace("bert:PATH", "choose:PATH")) from error
-    finally:
-        if progress:
-            bars.enable_progress_bar()  # type: ignore[no-untyped-call]

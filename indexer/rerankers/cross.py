@@ -100,18 +100,15 @@ def _scores(config: Any) -> bool:
 
 def _opened(name: str) -> Any:
     from sentence_transformers import CrossEncoder
-    from transformers.utils import logging as bars
 
-    from indexer.transformer import unavailable
+    from indexer.transformer import quietly, unavailable
 
-    progress, disabled = bars.is_progress_bar_enabled(), logging.root.manager.disable
-    bars.disable_progress_bar()  # type: ignore[no-untyped-call]
+    disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)  # what is wrong with a model is said once, and in one line
     try:
-        return CrossEncoder(name)
+        with quietly():
+            return CrossEncoder(name)
     except (OSError, ValueError) as error:
         raise UserError(unavailable(name).replace("bert:PATH", "cross:PATH")) from error
     finally:
         logging.disable(disabled)
-        if progress:
-            bars.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -7,7 +7,8 @@ import pytest
 
 from bot.generate import checker_of
 from bot.grounding import Checker, Cutter, sentences
-from bot.grounding.support import denied, facts, missing_facts, negated, turns
+from bot.grounding.facts import facts, missing_facts, turns
+from bot.grounding.negation import denied, negated
 from indexer.index import Index
 from indexer.retrieve import Candidate, Ranked
 from indexer.row import Row
@@ -120,6 +121,77 @@ def test_negation_and_what_it_denies():
     assert turns("Only until Monday") == {"only", "before"}
 
 
+# ---- Classes of honest sentences, each with a lie that is near it
+
+DESK = "Sign in the way you do at home and press Print. From then on pages come out at the desk on the first floor."
+CARD = "Yes, within 90 days of purchase, as long as the card is unused."
+FEES = "Your bank sets the rate and may add a fee for foreign payments; we add none ourselves."
+CODES = "Unconfirmed codes are deleted after 24 hours. Type a library code of at least 8 digits."
+SEAT = "자리가 배정되면 문자를 보내 드립니다. 배정 후 24시간 안에 확인 버튼을 누르시면 약 10분 뒤 문이 열립니다."
+LEAVE = "휴관은 하루를 쉬는 것으로, 폐관이나 이전과는 다릅니다. 미사용 이용권은 90일까지 환불됩니다."
+PASS = "신청 없이 바로 들어오실 수 있습니다. 목록에서만 안 보일 뿐 기록은 그대로입니다."
+
+
+def verdict_on(question, answer, sentence):
+    return Checker([candidate("e-1", question, answer)]).check(f"{sentence} [e-1]").reason
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "honest", "lie"),
+    [
+        ("How do I print?", DESK, "Sign in as usual and press Print.", "Sign in as usual and press Scan."),
+        (
+            "How do I print?",
+            DESK,
+            "After that, pages come out at the desk.",
+            "Before that, pages come out at the desk.",
+        ),
+        (
+            "Can I return a gift card?",
+            CARD,
+            "A gift card can be returned within 90 days of purchase if it is not used.",
+            "A gift card can be returned within 90 days of purchase if it is used.",
+        ),
+        (
+            "Do you add a fee?",
+            FEES,
+            "Your bank may add a fee for foreign payments.",
+            "We may add a fee for foreign payments.",
+        ),
+        (
+            "Why is my code gone?",
+            CODES,
+            "Codes that are not confirmed are deleted after 24 hours.",
+            "Codes that are confirmed are deleted after 24 hours.",
+        ),
+        (
+            "What code?",
+            CODES,
+            "Enter a library code of at least 8 digits.",
+            "Enter a library code of at most 8 digits.",
+        ),
+        (
+            "자리는 어떻게 받나요?",
+            SEAT,
+            "확인 버튼을 누르면 약 10분 뒤에 문이 열립니다.",
+            "확인 버튼을 누르면 약 10분 전에 문이 열립니다.",
+        ),
+        ("휴관이 무엇인가요?", LEAVE, "휴관은 폐관이나 이전과는 달라요.", "휴관을 하면 폐관이나 이전이 됩니다."),
+        (
+            "이용권이 남았어요",
+            LEAVE,
+            "사용하지 않은 이용권은 90일까지 환불돼요.",
+            "사용한 이용권은 90일까지 환불돼요.",
+        ),
+        ("어떻게 들어가나요?", PASS, "바로 들어올 수 있어요.", "바로 들어올 수 없어요."),
+        ("기록이 없어지나요?", PASS, "기록은 그대로예요.", "기록은 그대로가 아니에요."),
+    ],
+)
+def test_an_honest_sentence_is_kept_and_the_lie_beside_it_dropped(question, answer, honest, lie):
+    assert verdict_on(question, answer, honest) == ""
+    assert verdict_on(question, answer, lie) != ""
+
+
 # ---- Cutting
 
 
@@ -183,10 +255,12 @@ def test_the_files_hold_what_the_readme_says():
     assert [kinds.count(kind) for kind in ("unanswerable", "injection", "two")] == [100, 50, 50]
 
 
-def test_most_of_an_honest_draft_survives(kept):
-    found = [was for _, was in kept("drafts", "tune")]
-    assert sum(found) >= 0.85 * len(found)
+@pytest.mark.parametrize("part", ["tune", "report"])
+def test_most_of_an_honest_draft_survives(kept, part):
+    found = [was for _, was in kept("drafts", part)]
+    assert sum(found) >= 0.95 * len(found)
 
 
-def test_no_lie_of_the_tuned_half_survives(kept):
-    assert [sentence for sentence, was in kept("hostile", "tune") if was] == []
+@pytest.mark.parametrize("part", ["tune", "report", "fresh"])
+def test_no_lie_survives(kept, part):
+    assert [sentence for sentence, was in kept("hostile", part) if was] == []

@@ -151,7 +151,9 @@ def test_six_answers_are_learned_by_heart(folder, learned):
         open_trained(folder / "out").predict(["apple red"])
 
 
-@pytest.mark.parametrize("sampling", [Sampling(max_tokens=40), Sampling(1.5, 0.9, max_tokens=40, seed=7)])
+@pytest.mark.parametrize(
+    "sampling", [Sampling(max_tokens=40), Sampling(temperature=1.5, top_p=0.9, max_tokens=40, seed=7)]
+)
 def test_trying_ahead_changes_nothing(folder, learned, monkeypatch, sampling):
     trained = open_trained(folder / "out")
     pairs = [("apple green", "Press the GREY button twice."), ("river 사과", "칠일 안에 신청하세요.")]
@@ -169,7 +171,7 @@ def test_no_run_of_tokens_comes_twice(folder):
     laid = lay(encoder.tokenizer, "a", [("b", "red red red red red red red red")], 64)
     with torch.no_grad():
         model.spans.copy_(torch.full((MOST + 1,), 0.0))
-    said = [token for token, _ in written(model, laid, Sampling(1.0, no_repeat=2, max_tokens=30))]
+    said = [token for token, _ in written(model, laid, Sampling(temperature=1.0, no_repeat=2, max_tokens=30))]
     assert len(set(pairwise(said))) == max(0, len(said) - 1)
 
 

@@ -27,6 +27,12 @@ EVERY = {  # one value of each setting as the environment, as TOML and as Python
     "slack_bot_token": ("xoxb-1-abc", '"xoxb-1-abc"', "xoxb-1-abc"),
     "slack_inbox": ("s.db", '"s.db"', Path("s.db")),
     "generator": ("causal:gpt2", '"causal:gpt2"', "causal:gpt2"),
+    "classifier": ("runs/topics", '"runs/topics"', Path("runs/topics")),
+    "upset": ("upset, 화남", '["upset", "화남"]', ("upset", "화남")),
+    "reader": ("off", "false", None),
+    "shorten": ("400", "400", 400),
+    "tagger": ("runs/tags", '"runs/tags"', Path("runs/tags")),
+    "entailment": ("runs/nli", '"runs/nli"', Path("runs/nli")),
     "openai_api_key": ("sk-1", '"sk-1"', "sk-1"),
     "webhook_token": ("opensesame", '"opensesame"', "opensesame"),
     "origins": (

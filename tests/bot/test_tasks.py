@@ -225,6 +225,33 @@ def test_zero_shot_by_entailment(by_heart):
     assert said["label"] == "tea"
 
 
+def test_the_command_classifies_each_text_by_labels_without_examples(by_heart):
+    from bot.cli import main
+
+    out, _ = by_heart("pair", "nli.tsv")
+    texts = ["mira sells tea", "rain at noon"]
+    command = ["classify", "--zero-shot", " rain, tea,noon,, tea", *texts, "--model", str(out)]
+    expected = [zero_shot(open_trained(out), text, ["rain", "tea", "noon"]) for text in texts]
+    assert expected[0]["label"] == "tea"
+    outcome = CliRunner().invoke(main, [*command, "--json"])
+    assert (outcome.exit_code, json.loads(outcome.stdout)) == (0, expected)
+    other = CliRunner().invoke(main, [*command, "--json", "--hypothesis", "mira sells {}"])
+    assert [said["probabilities"] for said in json.loads(other.stdout)] != [said["probabilities"] for said in expected]
+    shown = CliRunner().invoke(main, command).stdout
+    assert (
+        shown
+        == "\n\n".join(
+            "\n".join([said["text"], *(f"  {share:6.1%}  {label}" for label, share in said["probabilities"].items())])
+            for said in expected
+        )
+        + "\n"
+    )
+    refused = CliRunner().invoke(main, ["classify", "--zero-shot", "tea", "x", "--model", str(out)])
+    assert (refused.exit_code, refused.stderr) == (
+        2, 'Error: --zero-shot takes two labels or more, with commas: "refund, delivery, account".\n',
+    )  # fmt: skip
+
+
 def test_zero_shot_needs_entailment_two_labels_and_a_place_for_them(by_heart):
     duplicates = open_trained(by_heart("pair", "pair.tsv")[0])
     with pytest.raises(UserError, match=r"label 'entailment' \(this one's labels: 0, 1\)"):

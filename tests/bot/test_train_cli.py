@@ -74,6 +74,20 @@ def test_scores_before_and_after_on_stdout_and_in_the_folder(base, arguments, tm
     assert not left & {"checkpoints", "unfinished.json", "unfinished.partial"}
 
 
+def test_bfloat16_computes_otherwise_and_keeps_whole_weights(arguments, tmp_path):
+    """On a CPU too, where it is asked for: other numbers than in float32, from the same seed."""
+    assert CliRunner().invoke(main, [*arguments, "--no-bf16"]).exit_code == 0
+    other = [str(tmp_path / "half") if word == str(tmp_path / "out") else word for word in arguments]
+    outcome = CliRunner().invoke(main, [*other, "--bf16"])
+    assert outcome.exit_code == 0, outcome.stderr
+    assert [json.loads((tmp_path / name / "run.json").read_text("utf-8"))["arguments"]["bf16"]
+            for name in ("out", "half")] == [False, True]  # fmt: skip
+    whole, half = (load_file(tmp_path / name / "model.safetensors") for name in ("out", "half"))
+    assert {str(value.dtype) for value in half.values()} == {"float32"}
+    name = "classifier.weight"
+    assert 0 < np.abs(whole[name] - half[name]).max() < 0.1
+
+
 def test_a_table_before_and_after_for_people(arguments, tmp_path):
     outcome = CliRunner().invoke(main, arguments)
     lines = outcome.stdout.splitlines()
@@ -170,7 +184,7 @@ def test_what_cannot_be_is_one_line(more, message, tmp_path, monkeypatch):
     [
         ({"max_length": 4}, "--max-length 4: give at least 8"),
         ({"seed": -1}, "--seed -1"),
-        ({"encoder": "tfidf"}, "encoder 'tfidf' cannot be fine-tuned: choose minilm, bert:PATH or sbert:PATH"),
+        ({"encoder": "tfidf"}, "encoder 'tfidf' cannot be fine-tuned: choose minilm, bilingual, bert:PATH or sbert:"),
         ({"encoder": "bert:/nowhere/at/all"}, "model '/nowhere/at/all' is not on this machine"),
     ],
 )
@@ -184,11 +198,11 @@ def test_arguments_that_cannot_be(base, tmp_path, more, message, monkeypatch):
 
 
 def test_missing_packages_say_what_to_type(monkeypatch):
-    from bot import tasks
+    from bot.learning import task
 
-    monkeypatch.setattr(tasks, "find_spec", lambda name: None)
+    monkeypatch.setattr(task, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"needs accelerate, .* pip install 'mundap\[train\]'"):
-        tasks.needs("accelerate")
+        task.needs("accelerate")
 
 
 def test_a_task_of_single_texts_refuses_a_context(arguments, tmp_path):

@@ -278,7 +278,7 @@ def test_two_builds_at_once_are_refused(small, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"encoder": "minlm"}, "unknown encoder 'minlm': choose one of bert, fasttext, minilm"),
+        ({"encoder": "minlm"}, "unknown encoder 'minlm': choose one of bert, bilingual, fasttext, minilm"),
         ({"encoder": "minilm?poling=cls"}, "no option 'poling': its options are pooling"),
         ({"store": "redis"}, "unknown store 'redis': choose one of faiss, flat"),
     ],

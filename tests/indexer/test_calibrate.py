@@ -8,8 +8,9 @@ import pytest
 from scipy.optimize import minimize
 from scipy.stats import beta
 
+import indexer.calibrate
 from indexer.build import build_index
-from indexer.calibrate import adapt, base, fit, unit_of
+from indexer.calibrate import adapt, base, base_of, fit, others_of, unit_of
 from indexer.confidence import ON_TOPIC, RIGHT, Calibration
 from indexer.errors import UserError
 from indexer.index import Index
@@ -267,3 +268,21 @@ def test_a_sheet_of_one_entry_is_calibrated_too(tmp_path):
     build_index(write_sheet(tmp_path / "one.csv", ["badge"]), tmp_path / "one", "tfidf?dim=64", "flat")
     found = Index.open(tmp_path / "one").calibration
     assert (found.promised, found.judged) == (False, 0)
+
+
+def test_a_unit_is_measured_on_the_pair_or_else_on_the_messages_language():
+    def some(count, leg, pair):
+        return [Trial("x", [Ranked(0, 0.1, 0.1, legs=leg)], False, False, pair=pair) for _ in range(count)]
+
+    many, few, english = some(20, "dense", "ko"), some(3, "dense", "ko-en"), some(9, "dense", "en")
+    everything = [*many, *few, *english, *some(30, "lexical", "ko-en")]
+    assert others_of(everything, "dense", "ko") == many
+    assert others_of(everything, "dense", "ko-en") == [*many, *few]
+    assert others_of(everything, "dense", "en-ko") == english
+    assert others_of(many, "dense", "en") == many
+
+
+def test_across_languages_one_base_serves_both_ways(monkeypatch):
+    monkeypatch.setattr(indexer.calibrate, "base", lambda: {"dense": 1, "dense ko": 2, "dense across": 3, "lexical": 4})
+    assert [base_of("dense", pair) for pair in ("en", "ko", "en-ko", "ko-en")] == [1, 2, 3, 3]
+    assert [base_of("lexical", pair) for pair in ("en", "ko", "en-ko", "ko-en")] == [4, 4, 4, 4]

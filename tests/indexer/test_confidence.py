@@ -1,10 +1,11 @@
 import math
 import re
+from dataclasses import replace
 
 import pytest
 
 from indexer.cells import normalise
-from indexer.confidence import ON_TOPIC, RIGHT, Calibration, Model, judge, lead, measures
+from indexer.confidence import ON_TOPIC, RIGHT, Calibration, Model, judge, lead, measures, pair_of
 from indexer.queries import read_queries
 from indexer.retrieve import Candidate, Ranked, Signs
 from indexer.row import Row
@@ -166,3 +167,21 @@ def test_an_index_tells_what_it_does_not_hold(built):
     first = index.search(["넷플릭스 환불은 어떻게 받나요"], 2)[0][0].ranked
     assert first.signs.foreign
     assert first.signs.known == pytest.approx(lexical.known("넷플릭스 환불은 어떻게 받나요"))
+
+
+def test_a_pair_of_languages_is_named_by_the_scripts():
+    assert pair_of("refund", "money back") == "en"
+    assert pair_of("환불", "환불 받기") == "ko"
+    assert pair_of("refund", "환불 받기") == "en-ko"
+    assert pair_of("환불 ㅠㅠ", "money back") == "ko-en"
+
+
+def test_each_pair_of_languages_has_models_of_its_own():
+    sure, unsure = (model("dense", {"constant": value}, {"constant": value}) for value in (3, -3))
+    known = replace(PLAIN, models={"dense ko": sure, "dense ko-en": unsure, "dense": sure})
+    candidates = found(0.9, 0.2, legs="dense")
+    assert judge("환불", candidates, known).decision == "abstain"  # the stored question is "q"
+    korean = [replace(one, row=replace(one.row, question="환불 받기")) for one in candidates]
+    assert judge("환불해 주세요", korean, known).decision == "answer"
+    # An index of an earlier version has one model for all pairs.
+    assert judge("refund", candidates, known).decision == "answer"

@@ -6,8 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from indexer import export, graph, onnx
-from indexer.encoders import minilm, open_encoder, prepare_encoder
+from indexer import export, graph, onnx, open_encoder, prepare_encoder, weights
 from indexer.errors import UserError
 from indexer.transformer import load_bert
 
@@ -86,8 +85,8 @@ def test_exporting_into_a_folder_of_links_leaves_what_they_link_to(models, cache
 
 @pytest.mark.parametrize("pooling", ["mean", "cls"])
 def test_minilms_proof_is_what_torch_makes_today(pooling):
-    encoder = load_bert(str(minilm.weights()), pooling)
-    with np.load(minilm.PROOF, allow_pickle=False) as proof:
+    encoder = load_bert(str(weights.minilm()), pooling)
+    with np.load(weights.PROOF, allow_pickle=False) as proof:
         assert sorted(proof) == ["cls", "mean"]
         np.testing.assert_allclose(proof[pooling], of_torch(encoder, export.PROOF), atol=1e-6)
 

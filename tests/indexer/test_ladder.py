@@ -32,7 +32,7 @@ def out(tmp_path):
 
 def test_rungs_come_lowest_first_and_each_once():
     assert [rung.name for rung in choose()] == [
-        "tfidf", "word2vec-cbow", "word2vec-skipgram", "fasttext", "bert-cls", "minilm", "hybrid",
+        "tfidf", "word2vec-cbow", "word2vec-skipgram", "fasttext", "bert-cls", "minilm", "bilingual", "hybrid",
     ]  # fmt: skip
     assert [rung.name for rung in choose(["hybrid", "tfidf"])] == ["tfidf", "hybrid"]
     assert {rung.encoder for rung in choose(["bert-cls"])} == {"minilm?pooling=cls"}

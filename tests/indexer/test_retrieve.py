@@ -26,7 +26,12 @@ def legs(tmp_path):
             answer_vectors = np.zeros((entries, vectors.shape[1]))
         answer_vectors = np.asarray(answer_vectors, dtype=np.float32)
         given = (entry_of, questions, answers or [""] * len(questions), vectors, answer_vectors)
-        write_legs(folder, store, *given, np.zeros((0, vectors.shape[1]), dtype=np.float32))
+        write_legs(
+            folder,
+            store,
+            *given,
+            {hangul: np.zeros((0, vectors.shape[1]), dtype=np.float32) for hangul in (False, True)},
+        )
         return open_legs(folder, store)
 
     return make
@@ -229,6 +234,35 @@ def test_overlap_is_the_share_of_the_stored_questions_weight(plane):
 
 
 def test_elsewhere_is_the_nearest_built_in_message(plane):
-    others = replace(plane, elsewhere=np.array([(0.0, 1.0), (1.0, 0.0)], dtype=np.float32))
+    near = np.array([(0.0, 1.0), (1.0, 0.0)], dtype=np.float32)
+    others = replace(plane, elsewhere={False: near, True: near[:0]})
     found = rank(others, "money refund", vector(0.6, 0.8), 5, dense=True, words=True)
     assert found[0].signs.elsewhere == pytest.approx(0.8)
+
+
+def test_of_two_equally_near_the_one_in_the_messages_language_is_first(legs):
+    both = legs(["get a refund", "환불 받기"], [(1, 0), (0.999, 0.04)])
+    korean = rank(both, "환불해", vector(1, 0), 5, dense=True, words=True)
+    assert [item.position for item in korean] == [1, 0]
+    assert korean[1].rank_score == pytest.approx(1 - 0.1)  # no word shared, no answer: the cosine, less ACROSS
+    english = rank(both, "money", vector(0.999, 0.04), 5, dense=True, words=True)
+    assert [item.position for item in english] == [0, 1]
+    # One that is clearly nearer is first in any language, and the cosine alone knows no languages.
+    assert rank(both, "환불", vector(0.6, -0.8), 5, dense=True, words=False)[0].position == 0
+
+
+def test_an_index_of_an_earlier_version_takes_nothing_off(legs, tmp_path):
+    legs(["환불 받기", "get a refund"], [(1, 0), (0.9, 0.4)])
+    for name in ("hangul.npy", "elsewhere-hangul.npy"):
+        (tmp_path / "0" / name).unlink()
+    old = open_legs(tmp_path / "0", "flat")
+    found = rank(old, "money", vector(1, 0), 5, dense=True, words=True)
+    assert [item.rank_score for item in found] == pytest.approx([1.0, 0.9])
+
+
+def test_a_message_is_compared_with_those_about_other_things_in_its_own_language(plane):
+    near, far = (np.array([given], dtype=np.float32) for given in ((0.0, 1.0), (1.0, 0.0)))
+    others = replace(plane, elsewhere={False: near, True: far})
+    asked = vector(0.6, 0.8)
+    found = [rank(others, text, asked, 5, dense=True, words=True)[0].signs.elsewhere for text in ("refund", "환불")]
+    assert found == pytest.approx([0.8, 0.6])

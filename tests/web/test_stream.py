@@ -20,6 +20,7 @@ from flask.testing import FlaskClient
 
 from bot.settings import Settings
 from web import create_app
+from web.beating import beating
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "bot"))
 from stub_llm import serving, wait_until
@@ -103,6 +104,78 @@ def test_a_stream_that_breaks_says_so(bot: FakeBot, client: FlaskClient) -> None
     bot.stream = lambda *_, **__: breaking()  # type: ignore[method-assign]
     body = client.post("/api/ask", json={"message": "write something"}, headers=EVENTS).text
     assert body.endswith("event: error\ndata: {}\n\n")
+
+
+# ---- While nothing is ready
+
+
+def test_a_remark_keeps_the_connection_while_nothing_is_ready(
+    bot: FakeBot, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold = threading.Event()
+
+    def growing() -> Iterator[Any]:
+        assert hold.wait(30)
+        yield WHOLE
+
+    bot.stream = lambda *_, **__: growing()  # type: ignore[method-assign]
+    monkeypatch.setattr("web.asking.SILENCE", 0.01)
+    response = client.post("/api/ask", json={"message": "write something"}, headers=EVENTS)
+    sent = response.iter_encoded()
+    assert [next(sent) for _ in range(3)] == [b": searching\n\n", *[b": still searching\n\n"] * 2]
+    hold.set()
+    rest = b"".join(sent).decode()
+    response.close()
+    assert [(name, one["text"]) for name, one in events(rest)] == [("partial", WHOLE.text), ("answer", WHOLE.text)]
+
+
+def test_the_line_of_a_stream_is_written_at_its_end_with_its_decision(
+    bot: FakeBot, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client = create_app(bot, Settings(log="json")).test_client()
+    with client.post("/api/ask", json={"message": "write something"}, headers=EVENTS) as response:
+        assert capsys.readouterr().err == ""
+        assert response.text
+    (line,) = [json.loads(one) for one in capsys.readouterr().err.splitlines()]
+    assert (line["decision"], line["channel"], line["id"]) == ("generated", "api", response.headers["X-Request-ID"])
+
+
+def test_who_leaves_early_ends_the_work_and_is_written_down(bot: FakeBot, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is taken from the bot after the piece that is on its way."""
+    ended, hold, further = threading.Event(), threading.Event(), list[str]()
+
+    def growing() -> Iterator[Any]:
+        try:
+            yield FIRST
+            assert hold.wait(30)
+            yield WHOLE
+            further.append("nobody listens any more")
+        finally:
+            ended.set()
+
+    bot.stream = lambda *_, **__: growing()  # type: ignore[method-assign]
+    client = create_app(bot, Settings(log="json")).test_client()
+    response = client.post("/api/ask", json={"message": "write something"}, headers=EVENTS)
+    sent = response.iter_encoded()
+    assert b"searching" in next(sent)
+    assert FIRST.text.encode() in next(sent)
+    response.close()
+    hold.set()
+    assert ended.wait(30)
+    assert further == []
+    (line,) = [json.loads(one) for one in capsys.readouterr().err.splitlines()]
+    assert line["decision"] == "generated"
+
+
+def test_what_is_raised_while_it_beats_is_raised_to_who_reads() -> None:
+    def growing() -> Iterator[int]:
+        yield 1
+        raise KeyError("lost")
+
+    read = beating(growing(), 30.0)
+    assert next(read) == 1
+    with pytest.raises(KeyError, match="lost"):
+        next(read)
 
 
 # ---- Labels

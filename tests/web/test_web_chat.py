@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -556,3 +557,38 @@ def test_the_question_just_asked_stays_in_view(chat: Chat) -> None:
         chat.say("How do I get a refund?")
     box = chat.page.locator(".mine").last.bounding_box()
     assert 50 < box["y"] < chat.page.viewport_size["height"] - 200
+
+
+MARKED = {
+    "short": "You can return an item within 14 days.",
+    "highlight": "You can return an item within 14 days.",
+    "person": "You can reach a person here: help@shop.example",
+}
+
+
+@browser_only
+@pytest.mark.parametrize("context", [{"viewport": {"width": 360, "height": 740}}], indirect=True)
+def test_a_long_answer_is_one_sentence_on_a_narrow_page_until_it_is_opened(chat: Chat, bot: FakeBot) -> None:
+    bot.answers["how"] = replace(REFUND, trace={**REFUND.trace, **MARKED})
+    chat.say("how")
+    said, summary = chat.last().locator(".text"), chat.last().locator(".brief summary")
+    assert not said.is_visible()
+    assert summary.inner_text() == f"{MARKED['short']} More"
+    summary.press("Enter")
+    assert said.is_visible()
+    assert said.inner_text() == REFUND.text
+    assert said.locator("mark").inner_text() == MARKED["highlight"]
+    assert summary.inner_text().strip() == "Less"
+    assert chat.last().locator(".next").inner_text() == MARKED["person"]
+    chat.page.set_viewport_size({"width": 1000, "height": 740})
+    assert said.is_visible()
+    assert not summary.is_visible()
+
+
+def test_without_javascript_too_the_sentence_comes_first_and_is_marked(client: FlaskClient, bot: FakeBot) -> None:
+    bot.answers["how"] = replace(REFUND, trace={**REFUND.trace, **MARKED})
+    page = client.post("/", data={"message": "how"}).text
+    assert f'<span class="gist" lang="en">{MARKED["short"]}</span>' in page
+    assert f"<mark>{MARKED['highlight']}</mark>\nWrite to us first" in page
+    assert f'<p class="next" lang="en">{MARKED["person"]}</p>' in page
+    assert "<mark>" not in client.post("/", data={"message": "How do I get a refund?"}).text

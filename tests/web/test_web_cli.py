@@ -26,7 +26,7 @@ sys.path.insert(0, {here!r})
 import bot, fake_bot
 from indexer.errors import UserError
 
-def open_bot(path, contact="", generator="", secret=""):
+def open_bot(path, *_):
     if "missing" in str(path):
         raise UserError(f"no index in {{path}}; type: indexer build data/qa.csv")
     print("opened", path, file=sys.stderr)

@@ -52,7 +52,7 @@ def test_health_and_search_and_page_know_the_index(client: FlaskClient) -> None:
         "status": "ok",
         "generation": 1,
         "entries": 4,
-        "encoder": "minilm",
+        "encoder": "bilingual",
     }
     found = client.get("/api/search?q=refund&k=2").get_json()
     assert (found["generation"], len(found["candidates"])) == (1, 2)

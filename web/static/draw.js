@@ -3,7 +3,7 @@
 const LINK = /^(https?:\/\/|mailto:)/i;
 const ADDRESS_IN_TEXT = /https?:\/\/[\w\-.~:/?#@!$&*+,;=%()]*[\w\-~/#@&=%]/g;
 const HANGUL = /[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]/;
-const PROBABILITIES = new Set(["on_topic", "probability", "right", "answer_from", "refuse_below", "risk"]);
+const PROBABILITIES = new Set(["on_topic", "probability", "right", "answer_from", "refuse_below", "risk", "topic_probability"]);
 const FIRST = ["followed", "on_topic", "rule", "legs", "matched", "margin"]; // then what else the trace holds
 const LAST = ["lang", "encoder", "retrieval", "generation", "exchange"];
 const THUMBS = ["up", "down"];
@@ -44,8 +44,16 @@ function outside(url, ...children) {
   return element("a", attributes, ...children);
 }
 
-function paragraph(text) {
+function paragraph(text, mark = "") {
   const node = element("p", { class: "text", lang: languageOf(text) });
+  const at = mark ? text.indexOf(mark) : -1;
+  if (at < 0) return linked(node, text);
+  linked(node, text.slice(0, at)).append(linked(element("mark"), mark));
+  return linked(node, text.slice(at + mark.length));
+}
+
+// Add a text to a node, its addresses as links.
+function linked(node, text) {
   let rest = 0;
   for (const { 0: url, index } of text.matchAll(ADDRESS_IN_TEXT)) {
     node.append(text.slice(rest, index), outside(url, url));
@@ -53,6 +61,20 @@ function paragraph(text) {
   }
   node.append(text.slice(rest));
   return node;
+}
+
+// The text; on a narrow page the one sentence of a long answer first, which opens it; whom an upset visitor can reach.
+function told({ text, trace }, words) {
+  const [whole, short, mark, person] = [text, trace?.short, trace?.highlight, trace?.person].map((one) => String(one ?? ""));
+  const brief = short && whole.includes(short) ? folded(short, words) : null;
+  const offer = person ? linked(element("p", { class: "next", lang: languageOf(person) }), person) : null;
+  return [brief, paragraph(whole, mark), offer];
+}
+
+function folded(short, words) {
+  const gist = element("span", { class: "gist", lang: languageOf(short) }, short);
+  const ways = ["more", "less"].map((name) => element("span", { class: name }, words[name]));
+  return element("details", { class: "brief" }, element("summary", {}, gist, " ", ...ways));
 }
 
 export function drawQuestion(text, words) {
@@ -86,7 +108,7 @@ export function drawTrouble(trouble, words, lang) {
 
 export function drawAnswer(answer, { words, bands }, vote = "") {
   const given = answer.decision === "answer" || answer.decision === "generated";
-  const said = element("div", { class: "bubble" }, paragraph(String(answer.text)), next(answer, words));
+  const said = element("div", { class: "bubble" }, ...told(answer, words), next(answer, words));
   const tools = [given ? copying(answer.text, words) : null, answer.trace?.exchange ? thumbs(vote, words) : null];
   const parts = given ? facts(answer, words, bands) : [];
   if (tools.some(Boolean)) parts.push(element("div", { class: "tools" }, ...tools));

@@ -1,0 +1,72 @@
+"""Entailment: a pair model of natural language inference (Bowman et al. 2015, arXiv:1508.05326), opened to be asked.
+
+Its labels are entailment, neutral and contradiction, their Korean names, or 0, 1, 2 in that order, as GLUE's MNLI and
+KLUE-NLI number them.
+"""
+
+import logging
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bot.learning import runs
+from indexer.errors import UserError
+
+BEGINNINGS = {"entailment": ("entail", "함의"), "contradiction": ("contradict", "모순")}
+NUMBERED = {"entailment": "0", "contradiction": "2"}
+LOG = logging.getLogger(__name__)
+
+
+def place_of(labels: Sequence[str], what: str) -> int | None:
+    """Find the label that means `entailment` or `contradiction`; None where there is none."""
+    if sorted(labels) == ["0", "1", "2"]:
+        return labels.index(NUMBERED[what])
+    return next((at for at, label in enumerate(labels) if label.lower().startswith(BEGINNINGS[what])), None)
+
+
+class Entailment:
+    """Judges pairs of texts, a premise and what may follow from it. Safe to share between threads."""
+
+    def __init__(self, model: Any, tokenizer: Any, places: tuple[int, int], max_length: int) -> None:
+        self._model, self._tokenizer, self._places, self._max_length = model, tokenizer, places, max_length
+        self._reading = threading.Lock()  # a tokenizer serves one thread at a time
+
+    def __call__(self, premise: str, hypothesis: str) -> tuple[float, float]:
+        """Give the probabilities that the hypothesis follows from the premise, and that it contradicts it."""
+        from bot.learning.batches import outputs, softmax
+
+        with self._reading, runs.threads():
+            tokens = dict(self._tokenizer(premise, hypothesis, truncation=True, max_length=self._max_length))
+            (found,) = outputs(self._model, [tokens], self._tokenizer.pad_token_id)
+        shares = softmax(found["logits"])
+        entailed, contradicted = (float(shares[place]) for place in self._places)
+        return entailed, contradicted
+
+
+def open_entailment(folder: Path) -> Entailment:
+    """Open a folder of `bot train pair`; loads torch, and says so.
+
+    Raises:
+        UserError: the folder holds no such model, or one without these labels.
+    """
+    run = runs.read_run(folder)
+    labels = tuple(run.get("labels") or ())
+    entailed, contradicted = place_of(labels, "entailment"), place_of(labels, "contradiction")
+    if run["task"] != "pair" or entailed is None or contradicted is None:
+        raise UserError(
+            f"{folder}: entailment needs a pair model with the labels entailment and contradiction, and this is one "
+            f"of {run['task']} (labels: {', '.join(labels) or 'none'}). "
+            "Type: bot train pair --train NLI.tsv --out runs/nli"
+        )
+    LOG.warning("The entailment model %s loads torch, which serving alone does not need.", folder)
+    from transformers import AutoTokenizer
+
+    from bot.learning.learner import opened
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        model = opened(folder, "AutoModelForSequenceClassification")
+    except (OSError, ValueError) as error:
+        raise UserError(f"{folder}: its model cannot be opened ({error}). Train it again.") from error
+    return Entailment(model, tokenizer, (entailed, contradicted), run["max_length"])
