@@ -30,6 +30,7 @@ from indexer.queries import Query, read_queries
 from indexer.recalibrate import judge_trials
 from indexer.rehearse import Trial, rehearse
 from indexer.retrieve import Retrieval
+from indexer.words import has_hangul
 
 MESSAGES, OTHERS = 300.0, 40.0  # weight of a sheet's messages, and of each kind of its rehearsal without an answer
 PRIOR = 3.0
@@ -51,18 +52,30 @@ def main() -> None:
         sheets = list(read_sheets(arguments.packs, folder))
         crossed = list(cross_sheets(arguments.packs, folder))
         for leg, retrieval in TAUGHT_BY.items():
-            trials = [(name, asked(retrieval, sheet, queries, folder / name), weight) for name, sheet, queries, weight
-                      in [*sheets, *(crossed if leg != "lexical" else [])]]  # fmt: skip
-            for key, pairs in kinds_of(leg).items():
-                fitted[key] = fit(key, leg, pairs, trials)
+            for encoder, kinds in kinds_of(leg).items():
+                known = sheets if encoder == "minilm" else [*sheets, *crossed]
+                home = folder / encoder
+                trials = [(name, asked(encoder, retrieval, sheet, spoken(leg, encoder, queries), home / name),
+                           weight) for name, sheet, queries, weight in known]  # fmt: skip
+                for key, pairs in kinds.items():
+                    fitted[key] = fit(key, leg, pairs, trials)
     arguments.out.write_text(json.dumps(fitted, indent=1) + "\n", encoding="utf-8")
 
 
-def kinds_of(leg: str) -> dict[str, Sequence[Pair]]:
-    """Name the models of a leg, each with the pairs of languages that it serves; words serve all alike."""
+def kinds_of(leg: str) -> dict[str, dict[str, Sequence[Pair]]]:
+    """Name the models of a leg by the encoder that they are learned with, each with the pairs of languages it serves.
+
+    English is learned with MiniLM alone, so that an English sheet is judged the same whatever else the default knows.
+    """
+    english: dict[str, Sequence[Pair]] = {leg: get_args(Pair)}
     if leg == "lexical":
-        return {leg: get_args(Pair)}
-    return {leg: ("en",), f"{leg} ko": ("ko",), f"{leg} across": ("en-ko", "ko-en")}
+        return {"minilm": english}
+    return {"minilm": english, "bilingual": {f"{leg} ko": ("ko",), f"{leg} across": ("en-ko", "ko-en")}}
+
+
+def spoken(leg: str, encoder: str, queries: list[Query]) -> list[Query]:
+    """Leave out the messages that an encoder cannot read, where it alone has a say."""
+    return [query for query in queries if not (leg == "dense" and encoder == "minilm" and has_hangul(query.text))]
 
 
 def read_sheets(packs: Path, folder: Path) -> Iterator[Sheet]:
@@ -131,7 +144,7 @@ def fit(key: str, leg: str, pairs: Sequence[Pair], sheets: Sequence[tuple[str, T
             trials = {kind: [trial for trial in some if key_of(trial)[0] == leg and trial.pair in own]
                       for kind, some in found.items()}  # fmt: skip
             print(key, name, pair, {kind: len(some) for kind, some in trials.items()}, flush=True)
-            others = trials["elsewhere"] if leg == "lexical" else others_of(found["elsewhere"], leg, pair)
+            others = trials["elsewhere"] if key == leg else others_of(found["elsewhere"], leg, pair)
             for target, names in (("right", RIGHT[leg]), ("on_topic", ON_TOPIC[leg])):
                 unit = unit_of(names, others)
                 for kind, total in (("judged", MESSAGES), ("entry", OTHERS), ("elsewhere", OTHERS)):
@@ -142,9 +155,9 @@ def fit(key: str, leg: str, pairs: Sequence[Pair], sheets: Sequence[tuple[str, T
     return {target: solved(found) for target, found in parts.items()}
 
 
-def asked(retrieval: Retrieval, sheet: Path, queries: Sequence[Query], folder: Path) -> Trials:
+def asked(encoder: str, retrieval: Retrieval, sheet: Path, queries: Sequence[Query], folder: Path) -> Trials:
     """Build an index of this retrieval, rehearse it, and put its judged messages to it."""
-    build_index(sheet, folder, retrieval=retrieval)
+    build_index(sheet, folder, encoder, retrieval=retrieval)
     index = Index.open(folder)
     rows = index.database.rows(index.facts.generation)
     made = material(index.database, index.facts, index.facts.dim, rows)

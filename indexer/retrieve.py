@@ -3,7 +3,7 @@
 The legs are the cosine of the message and the stored questions, its cosine with the answers, and shared
 words. `dense` ranks by the first alone, `lexical` by the last, `hybrid` by
 
-    rank_score = cosine(question) + 0.3 cosine(answer) + 0.1 words - 0.1 if its language is not the message's
+    rank_score = cosine(question) + 0.3 cosine(answer) + 0.1 words (Korean: 0.6) - 0.1 if in another language
 
 where an encoder that cannot read the message's script has no say: then the words alone decide. The weights
 are fixed for all sheets (benchmarks/packs.py); `words` is BM25 per unit of the message's weight, so that
@@ -26,6 +26,7 @@ from indexer.words import has_hangul
 
 Retrieval = Literal["dense", "lexical", "hybrid"]
 ANSWER_WEIGHT, WORDS_WEIGHT = 0.3, 0.1
+WORDS_IN_KOREAN = 0.6  # words weigh more there: a stem says much, and the student is not as sure as MiniLM
 ACROSS = 0.1  # taken off a question in another language: whoever asks reads the answer best in their own
 CROWD, NEAREST = 50, 5  # rows that are looked at around a message; of these, the nearest, for their mean
 WIDTH, WIDTH_OF_WORDS = 0.05, 0.5  # a difference of the cosine, or of the words' score, that matters
@@ -195,9 +196,12 @@ def _weigh(
     cosines = np.vecdot(legs.question_vectors[rows], vector).astype(np.float64).round(6)
     answers = np.vecdot(legs.answer_vectors[entries], vector) if evidence else np.zeros(len(rows))
     words = evidence.rows[rows] if evidence else np.zeros(len(rows))
-    totals = cosines + ANSWER_WEIGHT * answers + WORDS_WEIGHT * words if dense else words
-    if dense and evidence is not None:
-        totals = totals - ACROSS * (legs.hangul[rows] != has_hangul(text))
+    totals = words
+    if dense:
+        korean = has_hangul(text)
+        totals = cosines + ANSWER_WEIGHT * answers + (WORDS_IN_KOREAN if korean else WORDS_WEIGHT) * words
+        if evidence is not None:
+            totals = totals - ACROSS * (legs.hangul[rows] != korean)
     order = np.lexsort((rows, -totals))
     best = order[np.sort(np.unique(entries[order], return_index=True)[1])]
     which = "lexical" if not dense else "dense+lexical" if evidence else "dense"

@@ -34,8 +34,9 @@ def parse(text: str) -> Spec:
 
 
 def kinds(package: ModuleType) -> list[str]:
-    """List the names that a folder offers: one file each."""
-    return sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+    """List the names that a folder offers: one file each; a helper's file begins with an underscore."""
+    names = (module.name for module in pkgutil.iter_modules(package.__path__))
+    return sorted(name for name in names if not name.startswith("_"))
 
 
 def known(package: ModuleType, spec: Spec, what: str) -> str:

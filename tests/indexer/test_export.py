@@ -6,7 +6,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from indexer import export, graph, onnx, open_encoder, prepare_encoder, weights
+from indexer import export, graph, onnx, weights
+from indexer.encoders import open_encoder, prepare_encoder
 from indexer.errors import UserError
 from indexer.transformer import load_bert
 
