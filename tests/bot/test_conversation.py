@@ -170,7 +170,7 @@ k3,paper,종이 교재는 얼마인가요?,만 원이에요.,ko
 @pytest.fixture
 def bot(tmp_path):
     (tmp_path / "sheet.csv").write_text(SHEET, encoding="utf-8")
-    build_index(tmp_path / "sheet.csv", tmp_path / "index", "tfidf?dim=1024")
+    build_index(tmp_path / "sheet.csv", tmp_path / "index", "tfidf?dim=1024", retrieval="lexical")
     return open_bot(tmp_path / "index")
 
 

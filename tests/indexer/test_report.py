@@ -259,7 +259,7 @@ def test_thresholds_are_drawn_where_they_are_given(index, page):
         (MESSAGES[:1], [EN["no_off_topic"], EN["no_wrong"], EN["no_confused"]]),
         (MESSAGES[5:6], [EN["no_on_topic"], EN["no_off_answered"]]),
         (MESSAGES[2:3], [EN["no_off_topic"]]),
-        ([Query("1", "qqq", {"r4": 1}), Query("2", "zzz", {})], [EN["worst_table"].format(shown=1, all=1)]),
+        ([Query("1", "qqq", {"k2": 1}), Query("2", "zzz", {})], [EN["worst_table"].format(shown=1, all=1)]),
     ],
     ids=["one, found", "one, off topic", "one, Korean", "nothing like it"],
 )
