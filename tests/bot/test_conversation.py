@@ -170,11 +170,11 @@ k3,paper,종이 교재는 얼마인가요?,만 원이에요.,ko
 @pytest.fixture
 def bot(tmp_path):
     (tmp_path / "sheet.csv").write_text(SHEET, encoding="utf-8")
-    build_index(tmp_path / "sheet.csv", tmp_path / "index", "tfidf?dim=1024", retrieval="lexical")
+    build_index(tmp_path / "sheet.csv", tmp_path / "index", "tfidf?dim=1024")
     return open_bot(tmp_path / "index")
 
 
-FIRST, SECOND = "수료증은 어디서 받나요?", "그럼 종이는 얼마인가요?"
+FIRST, SECOND = "수료증은 어디서 받나요?", "그럼 종이로 받으면요?"
 
 
 def test_a_follow_up_is_read_with_the_topic(bot):
