@@ -4,7 +4,7 @@
 
 FROM python:3.11-slim AS build
 ARG SHEET=data/qa.csv
-ARG ENCODER=minilm
+ARG ENCODER=bilingual
 WORKDIR /src
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip install --index-url https://download.pytorch.org/whl/cpu torch==2.13.0

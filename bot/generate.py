@@ -28,7 +28,7 @@ AT_ONCE = 2  # drafts at once; whoever comes meanwhile gets the stored questions
 MOST_KEPT, MOST_DRAFTED = 5, 24  # sentences
 MOST_LETTERS, LONGEST = 8_000, 30.0  # of a draft: characters, seconds
 BARE_ENDS = ".!?。！？"
-MEANING = ("minilm", "bert", "sbert")  # encoders whose cosine of two sentences tells whether they say the same
+MEANING = ("bilingual", "minilm", "bert", "sbert")  # encoders whose cosine tells whether two sentences say the same
 LOG = logging.getLogger(__name__)
 
 
@@ -156,7 +156,9 @@ def checker_of(index: Index, candidates: Sequence[Candidate], judge: Judge | Non
     """Make the checker of some candidates, with the index's own encoder where its cosine means something."""
     name = index.facts.encoder.split(":")[0].split("?")[0]
     encode = index.encoder.encode if name in MEANING else None
-    return Checker(candidates, encode, reads_hangul(index.facts.encoder), judge)
+    # The checker's cosines are those of MiniLM; the student's were not weighed against lies, so Korean goes by words.
+    korean = name != "bilingual" and reads_hangul(index.facts.encoder)
+    return Checker(candidates, encode, korean, judge)
 
 
 def read_again(answer: Answer) -> list[Candidate]:
