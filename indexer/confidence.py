@@ -73,8 +73,8 @@ class Calibration:
     corpus: str = ""  # hash of the rows
 
     def model(self, leg: str, pair: Pair) -> Model:
-        """Give the models of a leg and a pair of languages; an index of an earlier version has one for all pairs."""
-        return self.models.get(f"{leg} {pair}") or self.models[leg]
+        """Give the models of a leg and a pair of languages."""
+        return self.models[f"{leg} {pair}"]
 
     def made_for(self, fingerprint: str, retrieval: str) -> bool:
         """Tell whether it judges what an encoder and a retrieval find: under others its numbers mean nothing."""

@@ -71,8 +71,9 @@ class Index:
         """The index's own encoder, checked to give the vectors that the rows were encoded with."""
         with self._naming_damage("the encoder"):
             encoder = open_encoder(self.facts.encoder, encoder_folder(self.folder, self.facts.fingerprint))
+            found = encoder.encode(self.facts.probe.split("\n")).ravel()
         probe = np.array(self.facts.probe_vector, dtype=np.float32)
-        difference = float(np.abs(encoder.encode([self.facts.probe])[0] - probe).max(initial=0))
+        difference = float(np.abs(found - probe).max(initial=0))
         if difference > PROBE_TOLERANCE:
             raise UserError(
                 f"{self.folder}: the weights of {self.facts.encoder} have changed since the build (by "

@@ -78,22 +78,11 @@ def open_legs(folder: Path, store: str) -> Legs:
         answers=open_store(store, folder / ANSWERS),
         question_vectors=vectors,
         answer_vectors=np.asarray(np.load(folder / ANSWERS / VECTORS, "r", allow_pickle=False)),
-        elsewhere={hangul: _elsewhere(folder / name, vectors.shape[1]) for hangul, name in ELSEWHERE.items()},
+        elsewhere={
+            hangul: np.asarray(np.load(folder / name, "r", allow_pickle=False)) for hangul, name in ELSEWHERE.items()
+        },
         lexical=load_lexical(folder / LEXICAL, entry_of),
         entry_of=entry_of,
         first_row=first_rows(entry_of),
-        hangul=_hangul(folder / HANGUL, len(entry_of)),
+        hangul=np.load(folder / HANGUL, allow_pickle=False),
     )
-
-
-def _hangul(file: Path, rows: int) -> NDArray[np.bool_]:
-    """Read which questions hold Hangul; an index of an earlier version does not say."""
-    found: NDArray[np.bool_] = np.load(file, allow_pickle=False) if file.exists() else np.zeros(rows, dtype=bool)
-    return found
-
-
-def _elsewhere(file: Path, dim: int) -> Vectors:
-    """Map the vectors; an index of an earlier version has none with Hangul."""
-    if not file.exists():
-        return np.zeros((0, dim), dtype=np.float32)
-    return np.asarray(np.load(file, "r", allow_pickle=False))

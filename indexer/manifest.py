@@ -9,7 +9,7 @@ from typing import Any
 
 from indexer.errors import UserError
 
-FILE, FORMAT = "manifest.json", 4
+FILE, FORMAT = "manifest.json", 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,10 @@ class Manifest:
     entries: int
     skipped: int
     languages: Mapping[str, int]  # rows by script: ko holds Hangul, en does not
-    probe: str  # one fixed sentence ...
-    probe_vector: list[float]  # ... and its vector, which notices changed weights under an unchanged name
+    probe: str  # fixed sentences, a line each ...
+    probe_vector: list[
+        float
+    ]  # ... and their vectors, one after the other, which notice changed weights under an unchanged name
     files: Mapping[str, int]  # the caches of this generation and its encoder: path within the folder -> bytes
     digest: str  # of the caches' content; the encoder has its probe
     calibration: Mapping[str, Any] = field(default_factory=dict)  # indexer.confidence.Calibration

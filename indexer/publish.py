@@ -23,7 +23,8 @@ from indexer.words import has_hangul
 
 Material = tuple[NDArray[np.int32], list[str], list[str], Vectors, Vectors, Elsewhere]
 LOCK = ".lock"
-PROBE = "How do I get a refund? 환불은 어떻게 받나요?"
+# A line in each language: an encoder may have a model for each, and damage to either is to be noticed.
+PROBE = "How are refunds given, and when?\n환불은 언제 어떻게 해 주시나요?"
 
 
 def write_generation(
@@ -37,7 +38,7 @@ def write_generation(
     write_legs(partial, facts.store, *made, facts.morphology)
     remove(final)
     partial.rename(final)
-    probe = [round(float(x), 6) for x in encoder.encode([PROBE])[0]]
+    probe = [round(float(x), 6) for x in encoder.encode(PROBE.split("\n")).ravel()]
     facts = replace(facts, dim=encoder.dim, probe_vector=probe, files=_files(out, facts), digest=digest(final))
     return facts, made
 

@@ -9,7 +9,7 @@ import click
 from indexer.command import FOLDER, JSON, Commands, echo_json
 
 MODEL = click.option(
-    "--model", default="minilm", show_default=True, help="minilm, a folder, or bert:NAME of a BERT-like model."
+    "--model", default="minilm", show_default=True, help="minilm, bilingual (its Korean model), a folder, or bert:NAME."
 )
 TOP = click.option("-k", "k", default=5, show_default=True, type=click.IntRange(1, 100), help="How many words to show.")
 

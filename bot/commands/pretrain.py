@@ -43,7 +43,9 @@ SCHEDULE = (
 )
 SOURCE = (
     click.option("--tokenizer", help="Folder from `bot pretrain tokenizer`, for a model from nothing."),
-    click.option("--continue-from", metavar="SPEC", help="A checkpoint to go on with: minilm, bert:NAME or a folder."),
+    click.option(
+        "--continue-from", metavar="SPEC", help="A checkpoint to go on with: minilm, bilingual, bert:NAME or a folder."
+    ),
 )
 
 

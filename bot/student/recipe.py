@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerFast
 
 from bot.student import learn, lessons, packing, start, vocabulary
-from indexer import weights
+from indexer import fingerprint, weights
 from indexer.encoders import Encoder, load_encoder
 from indexer.errors import UserError
 from indexer.perturb import KINDS, perturb
@@ -53,9 +53,9 @@ def teach(
 ) -> dict[str, Any]:
     """Make a student; give its figures before and after. Everything is seeded."""
     torch.manual_seed(seed)
-    _same_plan(
-        out, {"samples": samples, "pieces": pieces, "seed": seed, "weights": dict(sources.weights), "teacher": teacher}
-    )
+    files = {path.name: fingerprint.of_file(path) for path in (*sources.pairs, *sources.texts, *sources.scored)}
+    options = {"samples": samples, "pieces": pieces, "seed": seed, "bf16": bf16, "teacher": teacher}
+    _same_plan(out, {**options, "weights": dict(sources.weights), "files": files})
     progress("Reading")
     pairs = [pair for path in sources.pairs for pair in lessons.read_pairs(path, sources.weights)]
     order = lessons.draw(pairs, sources.weights, samples, seed)

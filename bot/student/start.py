@@ -39,7 +39,7 @@ def agree(found: Tensor, wanted: Tensor) -> Tensor:
     same = wanted @ wanted.T > 0.98  # the same sentence twice is no wrong answer
     same.fill_diagonal_(False)
     alike = alike.masked_fill(same, -torch.inf)
-    own = torch.arange(len(found))
+    own = torch.arange(len(found), device=found.device)
     near = nn.functional.cross_entropy(alike, own) + nn.functional.cross_entropy(alike.T, own)
     return 3 * (1 - (found * wanted).sum(dim=-1)).mean() + near
 

@@ -26,7 +26,7 @@ def prepare(folder: Path, argument: str, texts: Sequence[str], *, precision: exp
         raise UserError(f"bilingual takes no argument, found {argument!r}. For another model: bert:{argument}.")
     for name in (ENGLISH, KOREAN):
         (folder / name).mkdir(exist_ok=True)
-    english = weights.put_minilm(folder / ENGLISH, "mean", precision)
+    english = weights.put_minilm(folder / ENGLISH, "mean", precision, "bilingual")
     return f"{english}+{weights.put_korean(folder / KOREAN, precision)}"
 
 
@@ -56,7 +56,7 @@ class Bilingual:
         return vectors
 
     def _model(self, name: str) -> onnx.OnnxEncoder:
-        """Open a model once: a sheet and messages in one language cost one model's memory and start."""
+        """Open a model, once."""
         with self._lock:
             if name not in self._opened:
                 self._opened[name] = onnx.OnnxEncoder(self._folder / name)

@@ -72,11 +72,12 @@ def korean_checkpoint() -> Path:
             save_file(dict(tensors), folder / FILE, {"format": "pt"})
             shutil.copyfile(KOREAN_TOKENIZER, folder / "tokenizer.json")
             (folder / "tokenizer_config.json").write_text(json.dumps(TOKENIZER), encoding="utf-8")
-            (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+            (folder / "partial").write_text(json.dumps(config), encoding="utf-8")
+            (folder / "partial").replace(folder / "config.json")
     return folder
 
 
-def put_minilm(folder: Path, pooling: Pooling, precision: export.Precision) -> str:
+def put_minilm(folder: Path, pooling: Pooling, precision: export.Precision, spec: str = "minilm") -> str:
     """Put MiniLM's exported graph into a folder; give its fingerprint. It is exported once a machine."""
 
     def write(target: Path, taken: graph.Precision) -> None:
@@ -89,7 +90,7 @@ def put_minilm(folder: Path, pooling: Pooling, precision: export.Precision) -> s
         with np.load(PROOF, allow_pickle=False) as proof:
             export.compare(target, proof[pooling], taken)
 
-    return _put("minilm", f"minilm-{SHA256[:16]}-{pooling}", precision, write, folder)
+    return _put(spec, f"minilm-{SHA256[:16]}-{pooling}", precision, write, folder)
 
 
 def put_korean(folder: Path, precision: export.Precision) -> str:

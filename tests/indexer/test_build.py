@@ -71,12 +71,12 @@ def test_only_changed_texts_are_encoded(small, tmp_path, monkeypatch):
     )
     monkeypatch.setattr(building, "open_encoder", lambda spec, folder: Letters())
     make(small, tmp_path / "index")
-    assert len(set(seen)) == 6 + 4 + 1 + len(off_topic())  # questions, answers, probe, messages about other things
+    assert len(set(seen)) == 6 + 4 + 2 + len(off_topic())  # questions, answers, probe, messages about other things
     seen.clear()
     small.write_text(small.read_text("utf-8").replace("reset password", "new password"), encoding="utf-8")
     built = make(small, tmp_path / "index")
     assert built.encoded == 1
-    assert set(seen) == {"new password", publishing.PROBE}
+    assert set(seen) == {"new password", *publishing.PROBE.split("\n")}
     assert built.facts.generation == 2
 
 
@@ -163,7 +163,7 @@ def test_a_half_written_index_is_named(small, tmp_path):
         ("{", "cannot be read"),
         ("[]", "cannot be read"),
         ('{"format": 99}', "format 99"),
-        ('{"format": 4}', "not a manifest"),
+        ('{"format": 5}', "not a manifest"),
     ],
 )
 def test_a_foreign_manifest_is_named_and_a_build_replaces_it(small, tmp_path, content, message):

@@ -25,7 +25,10 @@ def model(leg, right, on_topic):
 
 # Of the words alone: right = sigmoid(-1 + 2 rank), on topic = sigmoid(-1 + 4 known - 2 foreign).
 PLAIN = Calibration(
-    models={"lexical": model("lexical", {"constant": -1, "rank": 2}, {"constant": -1, "known": 4, "foreign": -2})},
+    models={
+        f"lexical {pair}": model("lexical", {"constant": -1, "rank": 2}, {"constant": -1, "known": 4, "foreign": -2})
+        for pair in ("en", "ko-en")
+    },
     refuse=0.5,
     answer=0.6,
     risk=0.05,
@@ -178,10 +181,8 @@ def test_a_pair_of_languages_is_named_by_the_scripts():
 
 def test_each_pair_of_languages_has_models_of_its_own():
     sure, unsure = (model("dense", {"constant": value}, {"constant": value}) for value in (3, -3))
-    known = replace(PLAIN, models={"dense ko": sure, "dense ko-en": unsure, "dense": sure})
+    known = replace(PLAIN, models={"dense ko": sure, "dense ko-en": unsure})
     candidates = found(0.9, 0.2, legs="dense")
     assert judge("환불", candidates, known).decision == "abstain"  # the stored question is "q"
     korean = [replace(one, row=replace(one.row, question="환불 받기")) for one in candidates]
     assert judge("환불해 주세요", korean, known).decision == "answer"
-    # An index of an earlier version has one model for all pairs.
-    assert judge("refund", candidates, known).decision == "answer"

@@ -251,15 +251,6 @@ def test_of_two_equally_near_the_one_in_the_messages_language_is_first(legs):
     assert rank(both, "환불", vector(0.6, -0.8), 5, dense=True, words=False)[0].position == 0
 
 
-def test_an_index_of_an_earlier_version_takes_nothing_off(legs, tmp_path):
-    legs(["환불 받기", "get a refund"], [(1, 0), (0.9, 0.4)])
-    for name in ("hangul.npy", "elsewhere-hangul.npy"):
-        (tmp_path / "0" / name).unlink()
-    old = open_legs(tmp_path / "0", "flat")
-    found = rank(old, "money", vector(1, 0), 5, dense=True, words=True)
-    assert [item.rank_score for item in found] == pytest.approx([1.0, 0.9])
-
-
 def test_a_message_is_compared_with_those_about_other_things_in_its_own_language(plane):
     near, far = (np.array([given], dtype=np.float32) for given in ((0.0, 1.0), (1.0, 0.0)))
     others = replace(plane, elsewhere={False: near, True: far})
