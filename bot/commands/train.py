@@ -13,7 +13,7 @@ COMMON = [
     click.Option(["--train"], type=FOLDER, required=True, help="Examples to learn from."),
     click.Option(["--dev"], type=FOLDER, help="Examples to judge by.  [default: a tenth of --train, held out]"),
     click.Option(["--out"], type=FOLDER, required=True, help="Folder of the trained model."),
-    click.Option(["--encoder"], default="minilm", show_default=True, help="minilm, bilingual, bert:PATH or sbert:PATH."),
+    click.Option(["--encoder"], default="minilm", show_default=True, help="minilm, bilingual, bert:PATH, sbert:PATH."),
     click.Option(["--epochs"], type=float, default=0, help="Times through the data.  [default: 3, or the task's]"),
     click.Option(["--batch"], type=int, default=0, help="Examples of a step.  [default: 16]"),
     click.Option(["--rate"], type=float, default=0, help="Learning rate.  [default: 5e-5]"),
