@@ -56,7 +56,7 @@ def test_a_twin_is_a_choice():
     ranked = [Ranked(at, score, score, legs="lexical") for at, score in enumerate(scores)]
     candidates = [Candidate(Row(f"r{r.position}", f"e{r.position}", texts[r.position], "a"), r) for r in ranked]
     sure = Model([3.0] + [0.0] * len(RIGHT["lexical"]), [3.0] + [0.0] * len(ON_TOPIC["lexical"]))
-    known = Calibration({"lexical": sure}, refuse=0.1, answer=0.2, risk=0.05, promised=False)
+    known = Calibration({"lexical en": sure}, refuse=0.1, answer=0.2, risk=0.05, promised=False)
     assert judge("is the exam in 3 weeks", candidates, known).rule == "sure"
     found = judge("is the exam in 2 weeks", candidates, known)
     assert (found.decision, found.rule) == ("choose", "twin")
