@@ -436,7 +436,10 @@ def test_the_log_is_moved_into_the_file_now_and_then(opened, path, monkeypatch):
     def moved():
         made.append(record(journal))
         shutil.copy(path, alone)  # without its log
-        return len(ids(alone)) >= 50
+        try:
+            return len(ids(alone)) >= 50
+        except sqlite3.DatabaseError:  # copied while the log was being moved: half of it
+            return False
 
     until(moved)
     assert ids(path) == made
