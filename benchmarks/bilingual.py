@@ -7,7 +7,6 @@ worn messages are the Korean ones of data/queries.csv as `indexer.perturb` write
 """
 
 import argparse
-import csv
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -15,13 +14,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import sheets
 
 from indexer.build import build_index
 from indexer.encoders import Encoder, load_encoder
 from indexer.evaluate import Result, run_queries
 from indexer.index import Index
 from indexer.perturb import KINDS, perturbed
-from indexer.queries import Query, read_queries
+from indexer.queries import read_queries
 from indexer.sts import read_pairs, spearman
 from indexer.words import has_hangul
 
@@ -69,8 +69,7 @@ def similarity(encoder: Encoder, packs: Path) -> Iterator[str]:
 def translations(encoder: Encoder, packs: Path) -> Iterator[str]:
     """Find each sentence's translation among all of its file."""
     for name in TRANSLATIONS:
-        with (packs / "xl_parallel" / f"{name}.tsv").open(encoding="utf-8") as file:
-            rows = [line.rstrip("\n").split("\t")[:2] for line in file][1:]
+        rows = sheets.translations(packs, name)
         korean, english = (encoder.encode([row[side] for row in rows]) for side in (0, 1))
         cosines = korean @ english.T
         own = np.arange(len(rows))
@@ -80,30 +79,14 @@ def translations(encoder: Encoder, packs: Path) -> Iterator[str]:
 
 def crossing(encoder: str, split: str) -> Iterator[str]:
     """Ask the crossing set, by its kinds."""
-    with Path("data/crossing.csv").open(encoding="utf-8", newline="") as file:
-        asked = [row for row in csv.DictReader(file) if row["split"] == split]
     for kind, lang in KIND_OF_SHEET.items():
-        queries = [
-            Query(row["id"], row["text"], {row["entry"]: 1}, by_entry=True) for row in asked if row["kind"] == kind
-        ]
+        queries = sheets.crossing(split, kind)
         with tempfile.TemporaryDirectory() as folder:
-            sheet = part_of_sheet(lang, Path(folder))
+            sheet = sheets.written(sheets.own_rows(lang), Path(folder) / "sheet.csv")
             for mode in ("lexical", "dense", "hybrid"):
                 build_index(sheet, Path(folder) / "index", encoder, retrieval=mode)
                 results = run_queries(Index.open(Path(folder) / "index"), queries)
                 yield f"crossing    {kind:8} {mode:11} {ranking(results)}"
-
-
-def part_of_sheet(lang: str, folder: Path) -> Path:
-    """Write the rows of one language; without a language all."""
-    with Path("data/qa.csv").open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if lang in ("", row["lang"])]
-    sheet = folder / "sheet.csv"
-    with sheet.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, rows[0].keys())
-        writer.writeheader()
-        writer.writerows(rows)
-    return sheet
 
 
 def worn(encoder: str, split: str) -> Iterator[str]:
@@ -132,10 +115,8 @@ def ranking(results: Sequence[Result]) -> str:
 
 def speed(encoder: Encoder) -> Iterator[str]:
     """Time encoding, in bulk and alone, for each language; medians of five."""
-    with Path("data/qa.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
     for lang in ("en", "ko"):
-        texts = [row["question"] for row in rows if row["lang"] == lang][:500]
+        texts = [row["question"] for row in sheets.own_rows(lang)][:500]
         encoder.encode(texts[:50])
         bulk, alone = [], []
         for _ in range(5):

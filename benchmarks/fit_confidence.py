@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+from sheets import crossing, own_rows, translations, written
 
 from indexer.build import build_index
 from indexer.calibrate import adapt, key_of, measured, others_of, unit_of
@@ -102,21 +103,15 @@ def without_groups(pack: Path, draw: int, folder: Path) -> tuple[Path, list[Quer
 
 def cross_sheets(packs: Path, folder: Path) -> Iterator[Sheet]:
     """Give sheets that are asked in the other language: our own, and translations of which a fifth is taken out."""
-    with Path("data/crossing.csv").open(encoding="utf-8", newline="") as file:
-        crossing = [row for row in csv.DictReader(file) if row["split"] == "dev"]
     for kind, lang in (("en-ko", "ko"), ("ko-en", "en")):
-        queries = [Query(row["id"], row["text"], {row["entry"]: 1}, by_entry=True) for row in crossing]
-        queries = [query for query, row in zip(queries, crossing, strict=True) if row["kind"] == kind]
+        queries = crossing("dev", kind)
         gone = set(
             random.Random(kind).sample([name for query in queries for name in query.relevance], len(queries) // 5)
         )
-        with Path("data/qa.csv").open(encoding="utf-8", newline="") as file:
-            rows = [row for row in csv.DictReader(file) if row["lang"] == lang and row["entry"] not in gone]
         queries = [replace(query, relevance={}) if gone & query.relevance.keys() else query for query in queries]
-        yield f"crossing-{kind}", written(rows, folder / f"crossing-{kind}.csv"), queries, 1.0
+        yield f"crossing-{kind}", written(own_rows(lang, gone), folder / f"crossing-{kind}.csv"), queries, 1.0
     for name in ("jhe_dev", "news_dev"):
-        with (packs / "xl_parallel" / f"{name}.tsv").open(encoding="utf-8") as file:
-            pairs = [line.rstrip("\n").split("\t")[:2] for line in file][1:]
+        pairs = translations(packs, name)
         out = set(random.Random(name).sample(range(len(pairs)), len(pairs) // 5))
         for side in (0, 1):
             rows = [{"id": str(at), "entry": str(at), "question": pair[side], "answer": pair[side]}
@@ -124,15 +119,6 @@ def cross_sheets(packs: Path, folder: Path) -> Iterator[Sheet]:
             queries = [Query(str(at), pair[1 - side], {} if at in out else {str(at): 1}, by_entry=True)
                        for at, pair in enumerate(pairs) if pair[1 - side].strip()]  # fmt: skip
             yield f"{name}-{side}", written(rows, folder / f"{name}-{side}.csv"), queries, 0.5
-
-
-def written(rows: Sequence[dict[str, str]], sheet: Path) -> Path:
-    """Write a sheet."""
-    with sheet.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, rows[0].keys())
-        writer.writeheader()
-        writer.writerows(rows)
-    return sheet
 
 
 def fit(key: str, leg: str, pairs: Sequence[Pair], sheets: Sequence[tuple[str, Trials, float]]) -> dict[str, Any]:

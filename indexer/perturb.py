@@ -15,25 +15,34 @@ FIRST, LAST = 0xAC00, 0xD7A3
 INITIALS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
 VOWELS = "ㅏㅐㅑㅒㅓㅔㅕㅖㅗㅘㅙㅚㅛㅜㅝㅞㅟㅠㅡㅢㅣ"
 FINALS: list[str] = ["", *"ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ"]
+
+
+def _twos(words: str) -> list[tuple[str, str]]:
+    found = (word.replace("_", " ").split(":") for word in words.split())
+    return [(one, other) for one, other in found]
+
+
 # Keys that lie side by side on the Korean keyboard (two-set layout, KS X 5002), and letters that sound alike.
-NEAR = """
-    ㅂㅈ ㅈㄷ ㄷㄱ ㄱㅅ ㅅㄱ ㅁㄴ ㄴㅇ ㅇㄹ ㄹㅎ ㅎㄹ ㅋㅌ ㅌㅊ ㅊㅍ ㅍㅊ ㅐㅔ ㅔㅐ ㅗㅓ ㅓㅗ ㅏㅣ ㅣㅏ ㅛㅕ ㅕㅑ
-    ㅑㅐ ㅜㅡ ㅡㅜ ㅠㅜ ㅙㅚ ㅚㅙ ㅞㅙ ㅢㅣ ㅆㅅ ㄲㄱ ㄸㄷ ㅃㅂ ㅉㅈ
-"""
+NEAR = dict(
+    _twos("""
+    ㅂ:ㅈ ㅈ:ㄷ ㄷ:ㄱ ㄱ:ㅅ ㅅ:ㄱ ㅁ:ㄴ ㄴ:ㅇ ㅇ:ㄹ ㄹ:ㅎ ㅎ:ㄹ ㅋ:ㅌ ㅌ:ㅊ ㅊ:ㅍ ㅍ:ㅊ ㅐ:ㅔ ㅔ:ㅐ ㅗ:ㅓ ㅓ:ㅗ ㅏ:ㅣ ㅣ:ㅏ ㅛ:ㅕ ㅕ:ㅑ ㅑ:ㅐ ㅜ:ㅡ ㅡ:ㅜ ㅠ:ㅜ ㅙ:ㅚ ㅚ:ㅙ ㅞ:ㅙ ㅢ:ㅣ ㅆ:ㅅ
+    ㄲ:ㄱ ㄸ:ㄷ ㅃ:ㅂ ㅉ:ㅈ
+""")
+)
 PARTICLES = re.compile(r"(?<=[가-힣])(?:은|는|이|가|을|를)(?= )")
 # Endings, the longest first, in polite and in plain style.
-PLAIN = """
+PLAIN = _twos("""
     하십니까:해 합니까:해 됩니까:돼 입니까:이야 습니까:어 합니다:한다 됩니다:된다 입니다:이다 있습니다:있다
     없습니다:없다 했습니다:했다 습니다:다 하나요:하냐 되나요:되냐 있나요:있냐 없나요:없냐 인가요:인가 나요:나
     까요:까 해주세요:해줘 주세요:줘 세요:셈 어요:어 아요:아 해요:해 돼요:돼 예요:야 에요:야 네요:네 죠:지 데요:데
     여요:여 려요:려 와요:와 워요:워
-"""
-POLITE = """
+""")
+POLITE = _twos("""
     하냐:합니까 되냐:됩니까 있냐:있습니까 없냐:없습니까 하나요:합니까 되나요:됩니까 있나요:있습니까 없나요:없습니까
     인가요:입니까 돼요:됩니까 해요:합니까 한다:합니다 된다:됩니다 있다:있습니다 없다:없습니다 해줘:해_주십시오
     해주세요:해_주시기_바랍니다 주세요:주십시오
-"""
-LOANWORDS = """
+""")
+LOANWORDS = _twos("""
     로그인:login 로그아웃:logout 앱:app 이메일:email 메일:mail 카드:card 쿠폰:coupon 포인트:point 패스워드:password
     비밀번호:pw 아이디:ID 파일:file 폴더:folder 다운로드:download 업로드:upload 업데이트:update 설치:install
     링크:link 페이지:page 버튼:button 메뉴:menu 서버:server 데이터:data 컴퓨터:computer 노트북:notebook
@@ -42,7 +51,7 @@ LOANWORDS = """
     멤버십:membership 프로필:profile 계정:account 에러:error 오류:error 테스트:test 인터넷:internet 웹사이트:website
     사이트:site 폰:phone 버스:bus 택시:taxi 호텔:hotel 티켓:ticket 콘서트:concert 영화:movie 뉴스:news 텍스트:text
     이미지:image 비디오:video 오디오:audio 키보드:keyboard 마우스:mouse
-"""
+""")
 SLANG = [
     "ㅠㅠ",
     "ㅠ",
@@ -98,14 +107,13 @@ def _typo(text: str, numbers: random.Random) -> str:
 def _slipped(syllable: str, numbers: random.Random) -> str:
     rest, final = divmod(ord(syllable) - FIRST, len(FINALS))
     initial, vowel = divmod(rest, len(VOWELS))
-    near = {pair[0]: pair[1] for pair in NEAR.split()}
     way = numbers.choice(["initial", "vowel", "vowel", "final", "letter"])
-    if way == "initial" and INITIALS[initial] in near:
-        initial = INITIALS.index(near[INITIALS[initial]])
-    elif way == "vowel" and VOWELS[vowel] in near:
-        vowel = VOWELS.index(near[VOWELS[vowel]])
+    if way == "initial" and INITIALS[initial] in NEAR:
+        initial = INITIALS.index(NEAR[INITIALS[initial]])
+    elif way == "vowel" and VOWELS[vowel] in NEAR:
+        vowel = VOWELS.index(NEAR[VOWELS[vowel]])
     elif way == "final" and final:
-        final = FINALS.index(near.get(FINALS[final], "")) if numbers.random() < 0.5 else 0
+        final = FINALS.index(NEAR.get(FINALS[final], "")) if numbers.random() < 0.5 else 0
     elif way == "letter" and final and FINALS[final] in INITIALS:  # the last letter came late: 않 -> 아ㄴ
         return chr(FIRST + (initial * len(VOWELS) + vowel) * len(FINALS)) + FINALS[final]
     return chr(FIRST + (initial * len(VOWELS) + vowel) * len(FINALS) + final)
@@ -115,17 +123,12 @@ def _bare(text: str, _: random.Random) -> str:
     return re.sub(r"[?.!]+$", "", PARTICLES.sub("", text))
 
 
-def _styled(endings: str, text: str) -> str:
+def _styled(endings: list[tuple[str, str]], text: str) -> str:
     bare = text.rstrip("?.!~ ")
-    for ending, other in _twos(endings):
+    for ending, other in endings:
         if bare.endswith(ending):
             return f"{bare[: -len(ending)]}{other}{text[len(bare) :]}"
     return text
-
-
-def _twos(words: str) -> list[tuple[str, str]]:
-    found = (word.replace("_", " ").split(":") for word in words.split())
-    return [(one, other) for one, other in found]
 
 
 def _plain(text: str, _: random.Random) -> str:
@@ -142,7 +145,7 @@ def _slang(text: str, numbers: random.Random) -> str:
 
 
 def _latin(text: str, _: random.Random) -> str:
-    for korean, latin in _twos(LOANWORDS):
+    for korean, latin in LOANWORDS:
         text = text.replace(korean, latin)
     return text
 

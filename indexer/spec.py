@@ -47,10 +47,10 @@ def known(package: ModuleType, spec: Spec, what: str) -> str:
     return spec.name
 
 
-def refuse_argument(name: str, argument: str) -> None:
-    """Refuse an argument to a name that takes none."""
+def refuse_argument(name: str, argument: str, instead: str = "") -> None:
+    """Refuse an argument to a name that takes none, and name what is meant instead."""
     if argument:
-        raise UserError(f"{name} takes no argument, found {argument!r}. Type: {name}")
+        raise UserError(f"{name} takes no argument, found {argument!r}. {instead or f'Type: {name}'}")
 
 
 def options(spec: Spec, function: Callable[..., Any]) -> dict[str, Any]:

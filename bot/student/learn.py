@@ -1,6 +1,5 @@
 """Teaching: a student is trained until its Korean sentences lie where the teacher's English ones do."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,18 +12,17 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset, SequentialSampler
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
-from bot.student.start import agree
+from bot.student.losses import cosent
+from bot.student.model import BATCH, Student, encode, vectors_of
 from bot.training.follow import Follow
 from indexer.progress import Progress, silent
 from indexer.sts import Pairs, spearman
 from indexer.transformer import BertEncoder
 
 BODY_RATE, PIECES_RATE = 2e-4, 8e-4
-BATCH, SCORED_BATCH = 128, 32
+SCORED_BATCH = 32
 EVERY = 4  # steps from one batch of scored pairs to the next
-SHARPNESS = 20.0  # of cosines in CoSENT
 SORTED = 50  # batches among which texts of near length are put together
-LONGEST = 64  # pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,73 +72,6 @@ def arrange(order: NDArray[np.int64], lengths: NDArray[np.int64], seed: int) -> 
         part = part[np.argsort(lengths[part], kind="stable")].reshape(-1, BATCH)
         batches += list(part[numbers.permutation(len(part))])
     return np.concatenate(batches)
-
-
-def cosent(one: Tensor, other: Tensor, scores: Tensor) -> Tensor:
-    """Punish each two pairs whose cosines stand in the wrong order (CoSENT; Su 2022, kexue.fm/archives/8847)."""
-    cosines = SHARPNESS * (one * other).sum(dim=-1)
-    wrong = cosines[None, :] - cosines[:, None]  # [i, j]: how far pair j lies above pair i
-    wrong = wrong[scores[:, None] > scores[None, :]]
-    return torch.logsumexp(torch.cat([wrong.new_zeros(1), wrong]), dim=0)
-
-
-def vectors_of(encoder: BertEncoder, sentences: Sequence[Sequence[int]]) -> Tensor:
-    """Encode sentences of piece ids to unit vectors (B, dim)."""
-    width = max(map(len, sentences))
-    ids = torch.zeros((len(sentences), width), dtype=torch.int64)
-    mask = torch.zeros_like(ids)
-    for row, found in enumerate(sentences):
-        ids[row, : len(found)] = torch.as_tensor(found)
-        mask[row, : len(found)] = 1
-    device = encoder.model.device
-    pooled: Tensor = encoder(ids.to(device), mask.to(device))[1]
-    return pooled.float()
-
-
-class Pieces(nn.Module):
-    """A table of word pieces whose first rows, the teacher's own, stay where they are."""
-
-    kept: Tensor
-
-    def __init__(self, table: Tensor, known: int) -> None:
-        super().__init__()
-        self.register_buffer("kept", table[:known].detach().clone(), persistent=False)
-        self.weight = nn.Parameter(table[known:].detach().clone())
-
-    def forward(self, ids: Tensor) -> Tensor:
-        """Give the embeddings of piece ids."""
-        new = ids - len(self.kept)
-        old = nn.functional.embedding(ids.clamp(max=len(self.kept) - 1), self.kept)
-        return torch.where((new < 0)[..., None], old, nn.functional.embedding(new.clamp(min=0), self.weight))
-
-    def whole(self) -> nn.Embedding:
-        """Give the plain table."""
-        table = nn.Embedding(len(self.kept) + len(self.weight), self.weight.shape[1], padding_idx=0)
-        table.weight.data = torch.cat([self.kept, self.weight.detach()])
-        return table
-
-
-class Student(nn.Module):
-    """A BertEncoder that knows what it is to learn."""
-
-    def __init__(self, encoder: BertEncoder, known: int) -> None:
-        super().__init__()
-        self.encoder = encoder
-        # On a processor the fused attention's way back takes a third of a step with sentences this short.
-        encoder.model.set_attn_implementation("eager")
-        table: Any = encoder.model.get_input_embeddings()
-        encoder.model.set_input_embeddings(Pieces(table.weight, known))
-
-    @property
-    def pieces(self) -> Pieces:
-        """Give the table of word pieces, which belongs to the model."""
-        found: Any = self.encoder.model.get_input_embeddings()
-        return found if isinstance(found, Pieces) else Pieces(found.weight, 0)
-
-    def forward(self, ids: Sequence[Sequence[int]], wanted: Tensor) -> dict[str, Tensor]:
-        """Give the loss of a batch."""
-        found = vectors_of(self.encoder, ids)
-        return {"loss": agree(found, wanted.to(found.device))}
 
 
 @dataclass(frozen=True)
@@ -230,26 +161,6 @@ def measure(encoder: BertEncoder, dev: Dev) -> dict[str, float]:
     }
 
 
-def encode(encoder: BertEncoder, texts: Sequence[str]) -> NDArray[np.float32]:
-    """Encode texts, texts of near length together."""
-    cut = cut_up(encoder, texts)
-    order = np.argsort([len(ids) for ids in cut], kind="stable")
-    found = np.zeros((len(texts), encoder.model.config.hidden_size), dtype=np.float32)
-    encoder.eval()
-    with torch.no_grad():
-        for start in range(0, len(order), BATCH):
-            rows = order[start : start + BATCH]
-            found[rows] = vectors_of(encoder, [cut[row] for row in rows]).cpu().numpy()
-    encoder.train()
-    return found
-
-
-def cut_up(encoder: BertEncoder, texts: Sequence[str]) -> list[list[int]]:
-    """Cut texts into piece ids."""
-    found: list[list[int]] = encoder.tokenizer(list(texts), truncation=True, max_length=LONGEST)["input_ids"]
-    return found
-
-
 def run(plan: Plan, student: Student, lessons: Lessons, dev: Dev, progress: Progress = silent) -> list[dict[str, Any]]:
     """Teach, and save what came of it as a folder that transformers opens; give the history."""
     lecture = Lecture(plan, student, lessons, dev)
@@ -261,7 +172,6 @@ def run(plan: Plan, student: Student, lessons: Lessons, dev: Dev, progress: Prog
     student.encoder.model.save_pretrained(plan.out)
     student.encoder.tokenizer.save_pretrained(plan.out)
     history: list[dict[str, Any]] = lecture.state.log_history
-    (plan.out / "history.json").write_text(json.dumps(history, indent=1), encoding="utf-8")
     return history
 
 

@@ -29,6 +29,14 @@ class Pair:
     source: str
 
 
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """Pairs, and the teacher's vectors of their English sides (pairs, dim)."""
+
+    pairs: Sequence[Pair]
+    vectors: NDArray[np.float16]
+
+
 def read_pairs(path: Path, weights: Mapping[str, float]) -> list[Pair]:
     """Read `korean TAB english TAB source`, plain or gzipped; sources of weight 0 are left out.
 
@@ -96,7 +104,7 @@ def teach(
         with partial.open("wb") as file:
             np.savez(file, keys=np.array([key for key, _ in part]), vectors=vectors)
         partial.rename(folder / f"{part[0][0]}.npz")
-    known = _kept(folder)
+        known.update(zip((key for key, _ in part), vectors, strict=True))
     return np.stack([known[key] for key in keys])
 
 

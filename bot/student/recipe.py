@@ -10,22 +10,20 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import PreTrainedTokenizerFast
 
 from bot.student import learn, lessons, packing, start, vocabulary
-from indexer import fingerprint, weights
+from bot.student.model import Student, cut_up
+from indexer import fingerprint
 from indexer.encoders import Encoder, load_encoder
 from indexer.errors import UserError
 from indexer.perturb import KINDS, perturb
 from indexer.progress import Progress, silent
 from indexer.sts import read_pairs
-from indexer.transformer import BertEncoder, load_bert
+from indexer.transformer import BertEncoder
 
 TEACHER, DIM = "minilm", 384
-PLACED = 200_000  # pairs that the new pieces are placed by
-OFTEN = 20  # times a known piece must have been seen to lend its embedding,
-ENOUGH = 1_000  # if there are as many that were
-WORN = 0.15  # share of sentences shown as people really type them
+WORN = 0.2  # share of sentences shown as people really type them
+MORE = {"no spaces": 4}  # times as often as another kind: the words of such a message look like none seen before
 ENGLISH = 0.08  # share of English sentences among the lessons, so that mixed ones are understood
 
 
@@ -64,13 +62,12 @@ def teach(
     taught_by = _teacher(teacher)
     vectors = lessons.teach([pair.english for pair in pairs], taught_by, teacher, out / "teacher", progress)
     progress("Cutting words")
-    student, known = _begin(sources, pairs, vectors, pieces, seed, out, progress)
+    taught = lessons.Taught(pairs, vectors)
+    student, known = start.begin(taught, _pieces(sources, pairs, pieces, out), seed, out / "start.npy", progress)
     dev = _dev(sources, taught_by)
     before = learn.measure(student, dev)
     plan = learn.Plan(out, seed, bf16, scored=[_scored(student, path) for path in sources.scored])
-    history = learn.run(
-        plan, learn.Student(student, known), _lessons(student, pairs, vectors, order, seed), dev, progress
-    )
+    history = learn.run(plan, Student(student, known), _lessons(student, taught, order, seed), dev, progress)
     after = learn.measure(student, dev)
     figures = {"before": before, "after": after, "pairs": len(pairs), "samples": len(order), "pieces": pieces}
     figures["sha256"] = packing.pack(out, out / "packed")
@@ -95,40 +92,6 @@ def _same_plan(out: Path, plan: Mapping[str, Any]) -> None:
     file.write_text(json.dumps(plan, indent=1), encoding="utf-8")
 
 
-def _begin(
-    sources: Sources,
-    pairs: Sequence[lessons.Pair],
-    vectors: NDArray[np.float16],
-    pieces: int,
-    seed: int,
-    out: Path,
-    progress: Progress,
-) -> tuple[BertEncoder, int]:
-    """Give the teacher's weights a Korean vocabulary, each new piece placed among the known ones."""
-    folder = weights.minilm()
-    encoder = load_bert(str(folder))
-    known = len(encoder.tokenizer)
-    merged = vocabulary.merge(folder / "tokenizer.json", _pieces(sources, pairs, pieces, out))
-    # A BertTokenizer would bring its own normaliser back when it is opened again, and break syllables into letters.
-    encoder.tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
-        tokenizer_object=merged, **{name: token for name, token in encoder.tokenizer.special_tokens_map.items()}
-    )
-    encoder.tokenizer.model_max_length = 256
-    table = _placed(encoder, pairs, vectors, seed, out, progress)
-    embeddings: Any = encoder.model.get_input_embeddings()
-    old = embeddings.weight.detach().numpy().copy()
-    embeddings = encoder.model.resize_token_embeddings(len(encoder.tokenizer), mean_resizing=False)
-    seen = np.bincount(
-        np.concatenate(learn.cut_up(encoder, [pair.english for pair in pairs[:PLACED]])), minlength=known
-    )[:known]
-    often = OFTEN if (seen >= OFTEN).sum() >= ENOUGH else 1
-    usable = np.flatnonzero(seen >= often)
-    usable = usable[usable >= 1000]  # below are special pieces, unused ones and single characters
-    with torch.no_grad():
-        embeddings.weight[known:] = torch.tensor(start.mix(table, old, usable))
-    return encoder, known
-
-
 def _pieces(sources: Sources, pairs: Sequence[lessons.Pair], count: int, out: Path) -> list[str]:
     """Find the Korean word pieces, and keep them: two runs may order equally frequent ones otherwise."""
     file = out / "pieces.txt"
@@ -139,57 +102,29 @@ def _pieces(sources: Sources, pairs: Sequence[lessons.Pair], count: int, out: Pa
     return file.read_text("utf-8").split("\n")
 
 
-def _placed(
-    encoder: BertEncoder,
-    pairs: Sequence[lessons.Pair],
-    vectors: NDArray[np.float16],
-    seed: int,
-    out: Path,
-    progress: Progress,
-) -> NDArray[np.float32]:
-    file = out / "start.npy"
-    if file.exists():
-        kept: NDArray[np.float32] = np.load(file, allow_pickle=False)
-        return kept
-    chosen = np.random.default_rng(seed).permutation(len(pairs))[:PLACED]
-    sentences = [
-        ids[1:-1] or ids
-        for side in ("korean", "english")
-        for ids in learn.cut_up(encoder, [getattr(pairs[at], side) for at in chosen])
-    ]
-    wanted = np.concatenate([vectors[chosen], vectors[chosen]])
-    table = start.fill(sentences, wanted, len(encoder.tokenizer), seed=seed, progress=progress)
-    np.save(file, table)
-    return table
-
-
-def _lessons(
-    student: BertEncoder,
-    pairs: Sequence[lessons.Pair],
-    vectors: NDArray[np.float16],
-    order: NDArray[np.int64],
-    seed: int,
-) -> learn.Lessons:
+def _lessons(student: BertEncoder, taught: lessons.Taught, order: NDArray[np.int64], seed: int) -> learn.Lessons:
+    pairs = taught.pairs
     numbers = np.random.default_rng(seed)
     english = numbers.choice(len(pairs), int(len(order) * ENGLISH))
-    sentences = learn.cut_up(student, [pair.korean for pair in pairs])
-    sentences += learn.cut_up(student, [pairs[at].english for at in english])
+    sentences = cut_up(student, [pair.korean for pair in pairs])
+    sentences += cut_up(student, [pairs[at].english for at in english])
     worn, kept = np.split(numbers.permutation(order), [int(len(order) * WORN)])
-    sentences += learn.cut_up(student, _worn([pairs[at].korean for at in worn], seed))
+    sentences += cut_up(student, _worn([pairs[at].korean for at in worn], seed))
     places = np.concatenate([np.arange(len(pairs)), english, worn])
     shown = numbers.permutation(np.concatenate([kept, np.arange(len(pairs), len(sentences))]))
     lengths = np.array([len(ids) for ids in sentences])
-    return learn.Lessons(sentences, vectors, places, learn.arrange(shown, lengths, seed))
+    return learn.Lessons(sentences, taught.vectors, places, learn.arrange(shown, lengths, seed))
 
 
 def _worn(texts: Sequence[str], seed: int) -> list[str]:
     chance = random.Random(seed)
-    return [perturb(text, chance.choice(list(KINDS)), chance) for text in texts]
+    kinds = chance.choices(list(KINDS), [MORE.get(kind, 1) for kind in KINDS], k=len(texts))
+    return [perturb(text, kind, chance) for text, kind in zip(texts, kinds, strict=True)]
 
 
 def _scored(student: BertEncoder, path: Path) -> learn.Scored:
     found = read_pairs(path)
-    return learn.Scored(learn.cut_up(student, found.one), learn.cut_up(student, found.other), found.scores)
+    return learn.Scored(cut_up(student, found.one), cut_up(student, found.other), found.scores)
 
 
 def _dev(sources: Sources, teacher: Encoder) -> learn.Dev:

@@ -4,19 +4,77 @@ A new piece begins as the mix of the English pieces that lie nearest to it there
 """
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from transformers import PreTrainedTokenizerFast
 
+from bot.student import vocabulary
+from bot.student.lessons import Taught
+from bot.student.losses import agree
+from bot.student.model import cut_up
+from indexer import weights
 from indexer.progress import Progress, silent
+from indexer.transformer import BertEncoder, load_bert
+
+PLACED = 200_000  # pairs that the new pieces are placed by
+OFTEN = 20  # times a known piece must have been seen to lend its embedding,
+ENOUGH = 1_000  # if there are as many that were
 
 NEAREST = 8
 BATCH = 512
 RATE = 0.02
-SCALE = 20.0  # of cosines in the cross entropy, as in sentence-transformers
 SHARPNESS = 10.0  # of the mix
+
+
+def begin(
+    taught: Taught, pieces: Sequence[str], seed: int, kept: Path, progress: Progress = silent
+) -> tuple[BertEncoder, int]:
+    """Give the teacher's weights Korean pieces, each placed among the known ones; tell how many were known.
+
+    The table that places them is read from the file `kept`, or made and kept there.
+    """
+    folder = weights.minilm()
+    encoder = load_bert(str(folder))
+    known = len(encoder.tokenizer)
+    # A BertTokenizer would bring its own normaliser back when it is opened again, and break syllables into letters.
+    encoder.tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=vocabulary.merge(folder / "tokenizer.json", pieces), **encoder.tokenizer.special_tokens_map
+    )
+    encoder.tokenizer.model_max_length = 256
+    if not kept.exists():
+        np.save(kept, _table(encoder, taught, seed, progress))
+    table = np.load(kept, allow_pickle=False)
+    embeddings: Any = encoder.model.get_input_embeddings()
+    old = embeddings.weight.detach().numpy().copy()
+    embeddings = encoder.model.resize_token_embeddings(len(encoder.tokenizer), mean_resizing=False)
+    with torch.no_grad():
+        embeddings.weight[known:] = torch.tensor(mix(table, old, _usable(encoder, taught, known)))
+    return encoder, known
+
+
+def _table(encoder: BertEncoder, taught: Taught, seed: int, progress: Progress) -> NDArray[np.float32]:
+    chosen = np.random.default_rng(seed).permutation(len(taught.pairs))[:PLACED]
+    sentences = [
+        ids[1:-1] or ids
+        for side in ("korean", "english")
+        for ids in cut_up(encoder, [getattr(taught.pairs[at], side) for at in chosen])
+    ]
+    wanted = np.concatenate([taught.vectors[chosen], taught.vectors[chosen]])
+    return fill(sentences, wanted, len(encoder.tokenizer), seed=seed, progress=progress)
+
+
+def _usable(encoder: BertEncoder, taught: Taught, known: int) -> NDArray[np.int64]:
+    """List the known pieces that were seen often enough to be placed."""
+    english = cut_up(encoder, [pair.english for pair in taught.pairs[:PLACED]])
+    seen = np.bincount(np.concatenate(english), minlength=known)[:known]
+    often = OFTEN if (seen >= OFTEN).sum() >= ENOUGH else 1
+    usable = np.flatnonzero(seen >= often)
+    return usable[usable >= 1000]  # below are special pieces, unused ones and single characters
 
 
 class Bag(nn.Module):
@@ -31,17 +89,6 @@ class Bag(nn.Module):
     def forward(self, pieces: Tensor, offsets: Tensor) -> Tensor:
         """Give unit vectors (B, dim) of sentences whose pieces stand one after the other, from these offsets on."""
         return nn.functional.normalize(self.table(pieces, offsets), dim=-1)
-
-
-def agree(found: Tensor, wanted: Tensor) -> Tensor:
-    """Measure how far vectors (B, dim) are from the wanted ones, and from being nearest to them within the batch."""
-    alike = SCALE * found @ wanted.T
-    same = wanted @ wanted.T > 0.98  # the same sentence twice is no wrong answer
-    same.fill_diagonal_(False)
-    alike = alike.masked_fill(same, -torch.inf)
-    own = torch.arange(len(found), device=found.device)
-    near = nn.functional.cross_entropy(alike, own) + nn.functional.cross_entropy(alike.T, own)
-    return 3 * (1 - (found * wanted).sum(dim=-1)).mean() + near
 
 
 def fill(

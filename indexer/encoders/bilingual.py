@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from indexer import export, onnx, weights
-from indexer.errors import UserError
+from indexer.spec import refuse_argument
 from indexer.vectors import Vectors
 from indexer.words import has_hangul
 
@@ -22,8 +22,7 @@ ENGLISH, KOREAN = "english", "korean"
 
 def prepare(folder: Path, argument: str, texts: Sequence[str], *, precision: export.Precision = "auto") -> str:
     """Export both models once a machine, then link them into the folder."""
-    if argument:
-        raise UserError(f"bilingual takes no argument, found {argument!r}. For another model: bert:{argument}.")
+    refuse_argument("bilingual", argument, f"For another model: bert:{argument}.")
     for name in (ENGLISH, KOREAN):
         (folder / name).mkdir(exist_ok=True)
     english = weights.put_minilm(folder / ENGLISH, "mean", precision, "bilingual")

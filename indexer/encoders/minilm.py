@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from indexer import export, onnx, weights
-from indexer.errors import UserError
 from indexer.pooling import Pooling
+from indexer.spec import refuse_argument
 
 READS_HANGUL = False
 
@@ -22,8 +22,7 @@ def prepare(
     precision: export.Precision = "auto",
 ) -> str:
     """Export the checked weights once a machine, then link them into the folder."""
-    if argument:
-        raise UserError(f"minilm takes no argument, found {argument!r}. For another model: bert:{argument}.")
+    refuse_argument("minilm", argument, f"For another model: bert:{argument}.")
     return weights.put_minilm(folder, pooling, precision)
 
 

@@ -65,7 +65,13 @@ def korean_checkpoint() -> Path:
     from safetensors.numpy import save_file
 
     folder = export.CACHE / f"korean-{fingerprint.of_files([KOREAN, KOREAN_TOKENIZER])[:16]}"
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{folder} cannot be written ({error.strerror}); torch opens the Korean model from there. "
+            "Set HOME to a folder that can be written."
+        ) from error
     with FileLock(folder / ".lock"):
         if not (folder / "config.json").exists():  # written last
             config, tensors = korean()

@@ -9,7 +9,7 @@ import torch
 from click.testing import CliRunner
 
 from bot.cli import main
-from bot.student import learn, lessons, start, vocabulary
+from bot.student import learn, lessons, losses, model, start, vocabulary
 from indexer import weights
 from indexer.encoders import load_encoder
 from indexer.errors import UserError
@@ -99,7 +99,7 @@ def test_cosent_is_the_formula():
     scores = torch.tensor([3.0, 1.0, 2.0])
     cosines = 20 * np.array([0.6, 0.8, 1.0])
     wrong = [cosines[b] - cosines[a] for a in range(3) for b in range(3) if scores[a] > scores[b]]
-    assert float(learn.cosent(one, other, scores)) == pytest.approx(np.log(1 + np.exp(wrong).sum()), rel=1e-5)
+    assert float(losses.cosent(one, other, scores)) == pytest.approx(np.log(1 + np.exp(wrong).sum()), rel=1e-5)
 
 
 def test_agreeing_is_the_distance_and_both_ways_of_finding_the_own_one():
@@ -108,7 +108,7 @@ def test_agreeing_is_the_distance_and_both_ways_of_finding_the_own_one():
     alike = 20 * (found @ wanted.T).numpy()
     near = sum(np.mean([np.log(np.exp(m[i]).sum()) - m[i, i] for i in range(2)]) for m in (alike, alike.T))
     expected = 3 * (1 - np.mean([alike[i, i] / 20 for i in range(2)])) + near
-    assert float(start.agree(found, wanted)) == pytest.approx(expected, rel=1e-5)
+    assert float(losses.agree(found, wanted)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_new_piece_is_the_mix_of_its_nearest_known_ones():
@@ -121,7 +121,7 @@ def test_a_new_piece_is_the_mix_of_its_nearest_known_ones():
 
 
 def test_the_teachers_own_pieces_stay_where_they_are():
-    pieces = learn.Pieces(torch.arange(10.0).reshape(5, 2), known=3)
+    pieces = model.Pieces(torch.arange(10.0).reshape(5, 2), known=3)
     ids = torch.tensor([[0, 3, 4, 2]])
     assert pieces(ids)[0].tolist() == [[0, 1], [6, 7], [8, 9], [4, 5]]
     assert [name for name, _ in pieces.named_parameters()] == ["weight"]

@@ -80,6 +80,13 @@ def test_the_students_proof_is_what_torch_makes_of_the_packed_weights():
         np.testing.assert_allclose(proof["mean"], found, atol=1e-6)
 
 
+def test_a_home_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    (tmp_path / "home").write_text("a file, no folder", encoding="utf-8")
+    monkeypatch.setattr(export, "CACHE", tmp_path / "home" / "mundap")
+    with pytest.raises(UserError, match=r"cannot be written \(Not a directory\).*Set HOME to a folder"):
+        weights.korean_checkpoint()
+
+
 def test_the_checkpoint_cuts_words_as_the_served_tokenizer_does():
     from tokenizers import Tokenizer
     from transformers import AutoTokenizer

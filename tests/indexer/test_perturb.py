@@ -30,7 +30,7 @@ def test_a_kind_without_chance_writes_exactly_this(kind, text, wanted):
 
 
 def test_a_typo_changes_one_syllable_of_eight_by_one_letter():
-    pairs = {frozenset(pair) for pair in NEAR.split()}
+    pairs = {frozenset(pair) for pair in NEAR.items()}
     found = {perturb("비밀번호를", "typo", random.Random(seed)) for seed in range(60)}
     assert len(found) > 10
     for text in found - {"비밀번호를"}:
