@@ -25,7 +25,8 @@ def _twos(words: str) -> list[tuple[str, str]]:
 # Keys that lie side by side on the Korean keyboard (two-set layout, KS X 5002), and letters that sound alike.
 NEAR = dict(
     _twos("""
-    ㅂ:ㅈ ㅈ:ㄷ ㄷ:ㄱ ㄱ:ㅅ ㅅ:ㄱ ㅁ:ㄴ ㄴ:ㅇ ㅇ:ㄹ ㄹ:ㅎ ㅎ:ㄹ ㅋ:ㅌ ㅌ:ㅊ ㅊ:ㅍ ㅍ:ㅊ ㅐ:ㅔ ㅔ:ㅐ ㅗ:ㅓ ㅓ:ㅗ ㅏ:ㅣ ㅣ:ㅏ ㅛ:ㅕ ㅕ:ㅑ ㅑ:ㅐ ㅜ:ㅡ ㅡ:ㅜ ㅠ:ㅜ ㅙ:ㅚ ㅚ:ㅙ ㅞ:ㅙ ㅢ:ㅣ ㅆ:ㅅ
+    ㅂ:ㅈ ㅈ:ㄷ ㄷ:ㄱ ㄱ:ㅅ ㅅ:ㄱ ㅁ:ㄴ ㄴ:ㅇ ㅇ:ㄹ ㄹ:ㅎ ㅎ:ㄹ ㅋ:ㅌ ㅌ:ㅊ ㅊ:ㅍ ㅍ:ㅊ ㅐ:ㅔ ㅔ:ㅐ ㅗ:ㅓ ㅓ:ㅗ
+    ㅏ:ㅣ ㅣ:ㅏ ㅛ:ㅕ ㅕ:ㅑ ㅑ:ㅐ ㅜ:ㅡ ㅡ:ㅜ ㅠ:ㅜ ㅙ:ㅚ ㅚ:ㅙ ㅞ:ㅙ ㅢ:ㅣ ㅆ:ㅅ
     ㄲ:ㄱ ㄸ:ㄷ ㅃ:ㅂ ㅉ:ㅈ
 """)
 )

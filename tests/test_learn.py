@@ -175,7 +175,7 @@ def test_commands_read_only_what_the_repository_holds(root: Path) -> None:
         for word in shlex.split(" ".join(commands_of(text_of(page)))):
             if word.startswith(("data/", "docs/")):
                 assert (root / word).is_file(), f"{page}: {word}"
-            assert "shared" not in word
+            assert "/shared/" not in word
 
 
 def test_short_settings_replace_what_a_page_asks_for() -> None:

@@ -13,7 +13,8 @@ class RelationModel(PreTrainedModel):
 
     The entity-start states are those of Baldini Soares et al. 2019 ("Matching the Blanks", arXiv:1906.03158); Wu and
     He 2019 (R-BERT, arXiv:1905.08284) mark entities likewise. The encoder stands under its own family's name, so
-    AutoModel opens the saved folder too.
+    AutoModel opens the saved folder too. Where the configuration names the entities' markers (`relation_spans`), their
+    tokens get an embedding besides that says which entity they belong to (as in LUKE, arXiv:2010.01057).
     """
 
     # The attention is the encoder's own, which has been asked already what it supports.
@@ -39,12 +40,23 @@ class RelationModel(PreTrainedModel):
         **_: Any,
     ) -> SequenceClassifierOutput:
         """Give logits (B, labels) for ids (B, T) that hold both start markers once."""
+        if getattr(self.config, "relation_spans", None):
+            token_type_ids = self._types(input_ids)
         more = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
         base = getattr(self, self.base_model_prefix)
         states = base(input_ids=input_ids, attention_mask=attention_mask, **more).last_hidden_state
         logits = self.classifier(self.dropout(self._chosen(states, input_ids)))
         loss = None if labels is None else nn.functional.cross_entropy(logits, labels)
         return SequenceClassifierOutput(loss=loss, logits=logits)
+
+    def _types(self, ids: Tensor) -> Tensor:
+        """Give the tokens of either entity, its markers among them, the last types but one and the last."""
+        spans = self.config.relation_spans
+        types = torch.zeros_like(ids)
+        for number, (opening, closing) in enumerate(spans, self.config.type_vocab_size - len(spans)):
+            begun, ended = ((ids == marker).int().cumsum(dim=1) for marker in (opening, closing))
+            types[(begun > ended) | (ids == closing)] = number
+        return types
 
     def _chosen(self, states: Tensor, ids: Tensor) -> Tensor:
         if self.config.relation_state == "cls":

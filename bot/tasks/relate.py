@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bot.learning.rows import column, full, read_objects, span_of, text_of
+from bot.learning.tables import add_rows, add_types
 from bot.learning.task import Data, Setup, classes, place, refuse_contexts
 from indexer.errors import UserError
 
@@ -33,6 +34,7 @@ class Options:
     """What `bot train relate` takes besides."""
 
     state: str = field(default="entities", metadata={"help": "What is classified: entities (both starts) or cls."})
+    types: bool = field(default=False, metadata={"help": "Give the tokens of either entity an embedding besides."})
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,26 +106,23 @@ def model(encoder: "BertEncoder", setup: Setup) -> Any:
     config = encoder.model.config
     config.update(named(setup.labels))
     config.relation_state = setup.options.state
-    config.relation_starts = [encoder.tokenizer.convert_tokens_to_ids(marker) for marker in STARTS]
+    ids = {marker: encoder.tokenizer.convert_tokens_to_ids(marker) for marker in MARKERS}
+    config.relation_starts = [ids[marker] for marker in STARTS]
+    if setup.options.types:
+        config.relation_spans = [[ids[f"[{name}]"], ids[f"[/{name}]"]] for name in ("E1", "E2")]
+        add_types(encoder.model, getattr(config, "type_vocab_size", 0) + len(STARTS))
     return RelationModel(config, encoder.model)
 
 
 def add_markers(encoder: "BertEncoder") -> None:
     """Add the markers as special tokens; each new row begins as the mean of the pieces of a word that describes it."""
-    import torch
-
     tokenizer: Any = encoder.tokenizer
-    model: Any = encoder.model
     new = [marker for marker in MARKERS if marker not in tokenizer.get_vocab()]
-    pieces = {marker: tokenizer(MARKERS[marker], add_special_tokens=False).input_ids for marker in new}
+    pieces = [tokenizer(MARKERS[marker], add_special_tokens=False).input_ids for marker in new]
+    before = len(tokenizer)
     tokenizer.add_special_tokens({"extra_special_tokens": list(MARKERS)}, replace_extra_special_tokens=False)
-    rows = model.get_input_embeddings().num_embeddings
-    if len(tokenizer) > rows:
-        model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-    table = model.get_input_embeddings().weight
-    with torch.no_grad():
-        for marker in new:
-            table[tokenizer.convert_tokens_to_ids(marker)] = table[pieces[marker]].mean(dim=0)
+    if new:
+        add_rows(encoder.model, before, pieces)
 
 
 def encode(examples: Sequence[Example], setup: Setup) -> list[dict[str, Any]]:
