@@ -53,12 +53,18 @@ BILINGUAL = ("--encoder", "bilingual")
 QUICK = ("--batch", "32", "--patience", "0", "--bf16")
 RUNS = {
     "sst2": Run("classify", "en_sst2/train.jsonl", "en_sst2/dev.jsonl", ("--epochs", "2", "--rate", "1e-4"), commonest),
-    "stsb": Run("pair", "en_stsb/train.tsv", "en_stsb/dev.tsv", ("--rate", "1e-4", "--max-length", "64")),
+    "clinc150": Run(
+        "classify", "en_clinc150/corpus.csv", "en_clinc150/queries.jsonl",
+        ("--text", "question", "--label", "group", "--epochs", "4", "--rate", "2e-4", "--max-length", "32"),
+    ),
+    "stsb": Run(
+        "pair", "en_stsb/train.tsv", "en_stsb/dev.tsv", ("--epochs", "3", "--rate", "1e-4", "--max-length", "64")
+    ),
     "wikiann": Run(
         "tag", "en_wikiann/train.jsonl", "en_wikiann/dev.jsonl",
         ("--epochs", "4", "--rate", "2e-4", "--max-length", "48", "--whole-words"),
     ),
-    "xquad": Run("read", "en_xquad/train.jsonl", "en_xquad/dev.jsonl", ("--epochs", "8", "--rate", "1e-4"), likest),
+    "xquad": Run("read", "en_xquad/qa.jsonl", "", ("--epochs", "8", "--rate", "1e-4"), likest),
     "korsts": Run(
         "pair", "ko_korsts/train.tsv", "ko_korsts/dev.tsv", (*BILINGUAL, "--rate", "1e-4", "--max-length", "64")
     ),
@@ -95,19 +101,26 @@ def main() -> None:
 
 
 def parts(name: str, packs: Path, out: Path) -> tuple[Path, Path]:
-    """Give the two files of a run; XQuAD's are made."""
-    run = RUNS[name]
-    if name != "xquad":
-        return packs / run.train, packs / run.dev
-    train, dev = (out / file for file in (run.train, run.dev))
-    train.parent.mkdir(parents=True, exist_ok=True)
-    held: dict[bool, list[str]] = {False: [], True: []}
-    for row in rows_of(packs / "en_xquad" / "qa.jsonl"):
-        passage = hashlib.sha256(row["context"].encode()).digest()
-        held[passage[0] % 5 == 0].append(json.dumps(row, ensure_ascii=False))
-    train.write_text("\n".join(held[False]) + "\n", encoding="utf-8")
-    dev.write_text("\n".join(held[True]) + "\n", encoding="utf-8")
-    return train, dev
+    """Give the two files of a run; some are made."""
+    run, folder = RUNS[name], out / "parts"
+    folder.mkdir(parents=True, exist_ok=True)
+    if name == "clinc150":
+        asked = [row for row in rows_of(packs / run.dev) if not row["oos"]]
+        found = [{"question": row["query"], "group": row["groups"][0]} for row in asked]
+        return packs / run.train, written(found, folder / "clinc150.jsonl")
+    if name == "xquad":
+        held: dict[bool, list[dict[str, Any]]] = {False: [], True: []}
+        for row in rows_of(packs / run.train):
+            held[hashlib.sha256(row["context"].encode()).digest()[0] % 5 == 0].append(row)
+        train, dev = (written(held[side], folder / f"xquad-{side}.jsonl") for side in (False, True))
+        return train, dev
+    return packs / run.train, packs / run.dev
+
+
+def written(rows: Sequence[dict[str, Any]], path: Path) -> Path:
+    """Write JSONL."""
+    path.write_text("".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows), encoding="utf-8")
+    return path
 
 
 def trained(run: Run, train: Path, dev: Path, out: Path) -> dict[str, Any]:

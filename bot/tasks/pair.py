@@ -1,10 +1,13 @@
 """pair: two texts read together, to a score, a class, or whether they mean the same (arXiv:1810.04805, section 4.1).
 
 Reads a TSV (or CSV, JSONL) with two text columns and `score` (a number), `label` (a class) or `is_duplicate` (0, 1).
-A model of a score or of `is_duplicate` reranks (`cross:DIR`), one of entailment classifies without examples.
+A model of a score or of `is_duplicate` reranks (`cross:DIR`), one of entailment classifies without examples and checks
+what a generator writes (arXiv:1508.05326). A JSONL row may hold one `premise` and, under `entailment`, `neutral` and
+`contradiction`, a list of hypotheses each.
 """
 
 import math
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,6 +25,7 @@ SCORE = "accuracy"  # of classes; see `scored_by`
 KIND = "AutoModelForSequenceClassification"
 DEFAULTS = {"epochs": 4.0}
 TARGETS = ("score", "is_duplicate", "label")
+RELATIONS = ("entailment", "neutral", "contradiction")
 TEXTS = (("sentence1", "sentence2"), ("question1", "question2"), ("premise", "hypothesis"))
 
 
@@ -46,9 +50,18 @@ class Example:
 def read(path: Path, options: Options) -> list[Example]:
     """Read a file's pairs."""
     rows = read_objects(path) if path.suffix.lower() in (".jsonl", ".json") else read_delimited(path)
-    found = [_example(where, row, options) for where, row in rows]
+    found = []
+    for where, row in rows:
+        found += _several(where, row) if row.keys() & set(RELATIONS) else [_example(where, row, options)]
     full(path, found)
     return found
+
+
+def apart(examples: Sequence[Example], draw: random.Random) -> list[int]:
+    """Hold out a tenth of the first texts, each with all its pairs: a premise on both sides would flatter."""
+    firsts = sorted({example.first for example in examples})
+    held = set(draw.sample(firsts, max(1, round(len(firsts) / 10))))
+    return [at for at, example in enumerate(examples) if example.first in held]
 
 
 def labels(examples: Sequence[Example], options: Options) -> tuple[str, ...]:
@@ -164,6 +177,17 @@ def _example(where: str, row: Mapping[str, Any], options: Options) -> Example:
     if not value:
         raise UserError(f"{where}: {named!r} is empty. Write one there, or take the row out.")
     return Example(where, text_of(where, row, first), text_of(where, row, second), target)
+
+
+def _several(where: str, row: Mapping[str, Any]) -> list[Example]:
+    """Give each hypothesis of a premise as a pair."""
+    premise, found = text_of(where, row, "premise"), []
+    for relation in RELATIONS:
+        hypotheses = row.get(relation, [])
+        if not isinstance(hypotheses, list) or not all(isinstance(one, str) and one.strip() for one in hypotheses):
+            raise UserError(f"{where}: {relation!r} is no list of texts. Write one, empty where there is none.")
+        found += [Example(where, premise, one, relation) for one in hypotheses]
+    return found
 
 
 def _columns(where: str, row: Mapping[str, Any], options: Options) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """Tasks: six examples learned by heart, scores by hand, what plain transformers makes of the folder, bad data."""
 
 import json
+import random
 from pathlib import Path
 
 import numpy as np
@@ -184,6 +185,21 @@ def test_a_frozen_encoder_stays_as_it_was_and_its_head_learns(by_heart, folder, 
     said = open_trained(out).predict([row["text"] for row in CLASSIFY])  # with the encoder back in its place
     if task == "classify":
         assert [row["label"] for row in said] == [row["label"] for row in CLASSIFY]
+
+
+def test_a_premise_may_hold_several_hypotheses_and_is_held_out_with_all_of_them(tmp_path):
+    rows = [{"premise": f"p{at}", "entailment": [f"e{at}", f"f{at}"], "contradiction": [f"c{at}"]} for at in range(20)]
+    file = tmp_path / "nli.jsonl"
+    file.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    examples = pair.read(file, pair.Options())
+    assert [(found.first, found.second, found.target) for found in examples[:3]] == [
+        ("p0", "e0", "entailment"), ("p0", "f0", "entailment"), ("p0", "c0", "contradiction"),
+    ]  # fmt: skip
+    assert pair.labels(examples, pair.Options()) == ("contradiction", "entailment")
+    held = pair.apart(examples, random.Random(0))
+    premises = {examples[at].first for at in held}
+    assert (len(premises), len(held)) == (2, 6)
+    assert held == [at for at, found in enumerate(examples) if found.first in premises]
 
 
 def test_a_pair_model_reranks(by_heart, small, tmp_path):
@@ -407,6 +423,9 @@ BAD = [
     ("pair", "x.tsv", "a\tb\tc\nx\ty\tz\n", r"none of the columns score, is_duplicate, label"),
     ("pair", "x.tsv", "a\tlabel\nx\ty\n", r"there are no two text columns"),
     ("pair", "x.tsv", "a\tb\tis_duplicate\nx\ty\t2\n", r"'is_duplicate' is '2'"),
+    ("pair", "x.jsonl", '{"premise": "x", "neutral": "y"}\n', r"x\.jsonl, line 1: 'neutral' is no list of texts"),
+    ("pair", "x.jsonl", '{"premise": "x", "entailment": ["y", " "]}\n', r"'entailment' is no list of texts"),
+    ("pair", "x.jsonl", '{"neutral": ["y"]}\n', r"there is no 'premise'"),
     ("pair", "x.tsv", "a\tb\tscore\nx\ty\t1\nx\tz\t1\n", r"every score is 1\."),
     ("tag", "x.jsonl", '{"text": "abc", "entities": [[1, 9, "X"]]}', r"line 1: .* \[1, 9, 'X'\] is no part of .* 3 ch"),
     ("tag", "x.jsonl", '{"text": "abc", "entities": [[2, 2, "X"]]}', r"is no part of the text"),
