@@ -70,9 +70,21 @@ def teach(
     history = learn.run(plan, Student(student, known), _lessons(student, taught, order, seed), dev, progress)
     after = learn.measure(student, dev)
     figures = {"before": before, "after": after, "pairs": len(pairs), "samples": len(order), "pieces": pieces}
+    figures["sources"] = counts(pairs, order)
     figures["sha256"] = packing.pack(out, out / "packed")
     (out / "run.json").write_text(json.dumps({**figures, "history": history}, indent=1), encoding="utf-8")
     return figures
+
+
+def counts(pairs: Sequence[lessons.Pair], order: NDArray[np.int64]) -> dict[str, dict[str, int]]:
+    """Count the pairs of each source, and how often one of them is shown; the most shown source first."""
+    shown = np.bincount(order, minlength=len(pairs))
+    found: dict[str, dict[str, int]] = {}
+    for pair, times in zip(pairs, shown.tolist(), strict=True):
+        source = found.setdefault(pair.source, {"pairs": 0, "shown": 0})
+        source["pairs"] += 1
+        source["shown"] += times
+    return dict(sorted(found.items(), key=lambda item: -item[1]["shown"]))
 
 
 def _teacher(spec: str) -> Encoder:

@@ -152,6 +152,7 @@ def test_the_command_teaches_packs_and_goes_on(files, monkeypatch):
     assert found.exit_code == 0, found.output
     figures = json.loads(found.stdout)
     assert figures["after"]["recall@1"] > max(0.5, figures["before"]["recall@1"])
+    assert figures["sources"] == {"shop": {"pairs": len(PAIRS), "shown": 1000}}
     assert set(figures["sha256"]) == {"korean.safetensors", "korean.json", "korean.npz"}
     # What is packed serves: the same sentence lies nearest to its twin.
     for name in ("KOREAN", "KOREAN_TOKENIZER", "KOREAN_PROOF"):
