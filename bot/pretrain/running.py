@@ -104,6 +104,7 @@ def learn(
         "steps": trainer.state.global_step,
         "seconds": round(time.monotonic() - started, 1),
         "history": [ends[0], *history, *(ends[1:] if ends[1] not in history else [])],
+        "processes": trainer.args.world_size,
         "first": trainer.is_world_process_zero(),
     }
 
@@ -213,6 +214,7 @@ def _trainer(
         remove_unused_columns=False,
         disable_tqdm=True,
         report_to="none",
+        average_tokens_across_devices=False,  # it multiplies a model's own mean loss by the number of processes
     )
     trainer = Trainer(
         model=model,

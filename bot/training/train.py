@@ -1,5 +1,6 @@
 """Training: transformers' Trainer, once for all tasks; before and after, pictures, and what makes it repeatable."""
 
+import os
 import random
 import time
 from collections.abc import Mapping, Sequence
@@ -63,9 +64,13 @@ def train(request: Request, progress: Progress = silent) -> dict[str, Any]:
     A run that was killed goes on where it stood when it is started with the same arguments.
 
     Raises:
-        UserError: data, arguments or the folder cannot be used.
+        UserError: data, arguments or the folder cannot be used, or several processes were started.
     """
     needs("accelerate")
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UserError(
+            "bot train learns in one process, and several were started. Leave out accelerate or torchrun."
+        )
     request, task = settled(request)
     started = time.monotonic()
     facts = _facts(request)

@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -227,6 +228,22 @@ def test_a_vocabulary_of_another_model_is_refused(base, tmp_path):
     shutil.copy(tmp_path / "larger/tokenizer.json", mixed)
     outcome = bot("bert", base / "corpus.txt", "--continue-from", mixed, "--out", tmp_path / "out", "--length", 32)
     assert "they are not of one checkpoint" in outcome.stderr
+
+
+def test_two_processes_train_one_model_and_one_of_them_reports(base, tmp_path):
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    program = Path(sys.executable).with_name("bot")
+    told = subprocess.run(
+        [*launch, program, "pretrain", "bert", base / "corpus.txt", "--tokenizer", base / "tokenizer", "--cache",
+         base / "cache", *map(str, SIZES), "--steps", "10", "--out", tmp_path / "two", "--json"],
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert told.returncode == 0, told.stderr[-2000:]
+    found = json.loads(told.stdout)  # one object: the other process is silent
+    record = json.loads((tmp_path / "two/run.json").read_text("utf-8"))
+    assert (found["processes"], record["processes"], record["steps"]) == (2, 2, 10)
+    before = record["before"]  # the mean over both halves, not their sum
+    assert before["loss"] == pytest.approx(before["mlm_loss"] + np.log(2), abs=0.1)
 
 
 def test_without_accelerate_it_says_what_to_install(base, tmp_path, monkeypatch):

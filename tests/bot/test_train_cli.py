@@ -238,3 +238,13 @@ def test_the_learning_curve_names_its_best_score():
     picture = curves.learning(history, "f1")
     assert "the best f1 is 0.500" in picture
     ElementTree.fromstring(picture)
+
+
+def test_several_processes_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"text": "a", "label": 1}\n{"text": "b", "label": 0}\n', encoding="utf-8")
+    outcome = CliRunner().invoke(main, ["train", "classify", "--train", str(rows), "--out", str(tmp_path / "out")])
+    assert outcome.exit_code == 2
+    assert "bot train learns in one process, and several were started." in outcome.stderr
+    assert not (tmp_path / "out").exists()
