@@ -1,6 +1,7 @@
-"""data/lessons.tsv teaches the Korean student, so it may hold nothing that the student is measured on."""
+"""data/lessons.tsv and data/entailment.jsonl teach, so they may hold nothing that what they teach is measured on."""
 
 import csv
+import json
 from collections import Counter
 
 import pytest
@@ -45,3 +46,20 @@ def test_no_sentence_is_or_nearly_is_one_that_the_student_is_measured_on(rows, r
         for text, shared in Counter(text for gram in own for text in by_trigram.get(gram, ())).most_common(3):
             assert text != sentence
             assert len(own) < 4 or shared / len(own | trigrams(text)) < 0.6, (sentence, text)
+
+
+def test_an_answer_has_sentences_of_each_kind_and_none_is_one_that_the_checker_is_measured_on(root):
+    rows = [json.loads(line) for line in (root / "data/entailment.jsonl").read_text(encoding="utf-8").splitlines()]
+    for row in rows:
+        assert [len(row[kind]) for kind in ("entailment", "neutral", "contradiction")] == [4, 2, 4]
+        told = [row["premise"], *row["entailment"], *row["neutral"], *row["contradiction"]]
+        assert len({has_hangul(text) for text in told}) == 1, row["premise"]
+        assert len(set(told)) == 11, row["premise"]
+    assert len({row["premise"] for row in rows}) == len(rows)
+    measured = []
+    for name, column in (("qa.csv", "answer"), ("grounding/drafts.csv", "draft"), ("grounding/heldout.csv", "draft")):
+        with (root / "data" / name).open(encoding="utf-8", newline="") as file:
+            measured += [trigrams(letters(row[column])) for row in csv.DictReader(file)]
+    for row in rows:
+        own = trigrams(letters(row["premise"]))
+        assert max(len(own & other) / len(own | other) for other in measured) < 0.5, row["premise"]
