@@ -7,8 +7,8 @@ Run: python benchmarks/fit_confidence.py [--packs ../shared/data] [--out indexer
 
 It learns from the dev messages of data/queries.csv and from packs whose licence allows it (banking77 CC BY 4.0, with
 ten of its groups taken out, three times; COVID-QA Apache-2.0; SNIPS CC0; Chatbot_data MIT), each sheet with the same
-weight. CLINC150, StackFAQ and paraKQC take no part: what is measured on them (benchmarks/trust.py) is measured on sheets
-that were never seen.
+weight. CLINC150, StackFAQ and paraKQC take no part: what benchmarks/trust.py measures on them is measured on
+sheets that were never seen.
 """
 
 import argparse
