@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bot.student import learn, lessons, packing, start, vocabulary
 from bot.student.model import Student, cut_up
+from bot.training import curves
 from indexer import fingerprint
 from indexer.encoders import Encoder, load_encoder
 from indexer.errors import UserError
@@ -72,6 +73,7 @@ def teach(
     figures = {"before": before, "after": after, "pairs": len(pairs), "samples": len(order), "pieces": pieces}
     figures["sources"] = counts(pairs, order)
     figures["sha256"] = packing.pack(out, out / "packed")
+    (out / "learning-curve.svg").write_text(curves.learning(history, "spearman"), encoding="utf-8")
     (out / "run.json").write_text(json.dumps({**figures, "history": history}, indent=1), encoding="utf-8")
     return figures
 

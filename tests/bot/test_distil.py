@@ -154,6 +154,7 @@ def test_the_command_teaches_packs_and_goes_on(files, monkeypatch):
     assert figures["after"]["recall@1"] > max(0.5, figures["before"]["recall@1"])
     assert figures["sources"] == {"shop": {"pairs": len(PAIRS), "shown": 1000}}
     assert set(figures["sha256"]) == {"korean.safetensors", "korean.json", "korean.npz"}
+    assert "the best spearman is" in (out / "learning-curve.svg").read_text(encoding="utf-8")
     # What is packed serves: the same sentence lies nearest to its twin.
     for name in ("KOREAN", "KOREAN_TOKENIZER", "KOREAN_PROOF"):
         monkeypatch.setattr(weights, name, out / "packed" / getattr(weights, name).name)
