@@ -176,6 +176,7 @@ def test_commands_read_only_what_the_repository_holds(root: Path) -> None:
             if word.startswith(("data/", "docs/")):
                 assert (root / word).is_file(), f"{page}: {word}"
             assert "/shared/" not in word
+            assert not word.startswith("shared/")
 
 
 def test_short_settings_replace_what_a_page_asks_for() -> None:

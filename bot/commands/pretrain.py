@@ -195,7 +195,7 @@ def causal(files: Sequence[Path], out: Path, as_json: bool, **given: Any) -> Non
 @click.option("--tokens", required=True, help="The new tokens, with commas between.")
 @OUT
 @click.option("--special", is_flag=True, help="Special tokens: never part of what the model says.")
-@click.option("--types", default=0, help="Lengthen the table of token types to so many, for entity types.")
+@click.option("--types", default=0, help="Lengthen the table of token types to so many rows.")
 @JSON
 def extend(model: str, tokens: str, out: Path, special: bool, types: int, as_json: bool) -> None:
     r"""Add tokens to MODEL, their vectors made of the pieces that stood for them.

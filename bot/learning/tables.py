@@ -29,8 +29,8 @@ def add_types(model: Any, types: int) -> None:
 
     table = getattr(getattr(model.base_model, "embeddings", None), "token_type_embeddings", None)
     if table is None or types <= table.num_embeddings:
-        has = f"{table.num_embeddings} token types" if table is not None else "no token types"
-        raise UserError(f"{types} token types: the model has {has}. Ask for more, or for none.")
+        has = f"{table.num_embeddings} of them already" if table is not None else "none"
+        raise UserError(f"{types} token types: the model has {has}. Ask for none, or choose another model.")
     longer = torch.nn.Embedding(types, table.embedding_dim)
     with torch.no_grad():
         longer.weight[:] = table.weight[0]

@@ -13,8 +13,8 @@ class RelationModel(PreTrainedModel):
 
     The entity-start states are those of Baldini Soares et al. 2019 ("Matching the Blanks", arXiv:1906.03158); Wu and
     He 2019 (R-BERT, arXiv:1905.08284) mark entities likewise. The encoder stands under its own family's name, so
-    AutoModel opens the saved folder too. Where the configuration names the entities' markers (`relation_spans`), their
-    tokens get an embedding besides that says which entity they belong to (as in LUKE, arXiv:2010.01057).
+    AutoModel opens the saved folder too. Where the configuration names the entities' markers (`relation_spans`), a
+    segment embedding says of each of their tokens which entity it belongs to ("positional embeddings" of the former).
     """
 
     # The attention is the encoder's own, which has been asked already what it supports.
@@ -50,13 +50,19 @@ class RelationModel(PreTrainedModel):
         return SequenceClassifierOutput(loss=loss, logits=logits)
 
     def _types(self, ids: Tensor) -> Tensor:
-        """Give the tokens of either entity, its markers among them, the last types but one and the last."""
-        spans = self.config.relation_spans
-        types = torch.zeros_like(ids)
-        for number, (opening, closing) in enumerate(spans, self.config.type_vocab_size - len(spans)):
-            begun, ended = ((ids == marker).int().cumsum(dim=1) for marker in (opening, closing))
-            types[(begun > ended) | (ids == closing)] = number
-        return types
+        """Give the tokens of either entity, its markers among them, the last types but one and the last.
+
+        Where one entity lies within the other, its tokens are its own.
+        """
+        first, second = self.config.type_vocab_size - 2, self.config.type_vocab_size - 1
+        one, other = (
+            ((ids == opening).int().cumsum(dim=1) > (ids == closing).int().cumsum(dim=1)) | (ids == closing)
+            for opening, closing in self.config.relation_spans
+        )
+        types = first * one.long() + second * (other & ~one).long()
+        inner = other & one & (other.sum(dim=1, keepdim=True) < one.sum(dim=1, keepdim=True))
+        whole: Tensor = types.masked_fill(inner, second)
+        return whole
 
     def _chosen(self, states: Tensor, ids: Tensor) -> Tensor:
         if self.config.relation_state == "cls":

@@ -49,10 +49,11 @@ class Example:
 
 def read(path: Path, options: Options) -> list[Example]:
     """Read a file's pairs."""
-    rows = read_objects(path) if path.suffix.lower() in (".jsonl", ".json") else read_delimited(path)
+    objects = path.suffix.lower() in (".jsonl", ".json")
     found = []
-    for where, row in rows:
-        found += _several(where, row) if row.keys() & set(RELATIONS) else [_example(where, row, options)]
+    for where, row in read_objects(path) if objects else read_delimited(path):
+        lists = objects and row.keys() & set(RELATIONS) and not row.keys() & set(TARGETS)
+        found += _several(where, row) if lists else [_example(where, row, options)]
     full(path, found)
     return found
 

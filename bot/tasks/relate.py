@@ -34,7 +34,7 @@ class Options:
     """What `bot train relate` takes besides."""
 
     state: str = field(default="entities", metadata={"help": "What is classified: entities (both starts) or cls."})
-    types: bool = field(default=False, metadata={"help": "Give the tokens of either entity an embedding besides."})
+    spans: bool = field(default=False, metadata={"help": "Mark every token of both entities, not their ends alone."})
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +108,10 @@ def model(encoder: "BertEncoder", setup: Setup) -> Any:
     config.relation_state = setup.options.state
     ids = {marker: encoder.tokenizer.convert_tokens_to_ids(marker) for marker in MARKERS}
     config.relation_starts = [ids[marker] for marker in STARTS]
-    if setup.options.types:
-        config.relation_spans = [[ids[f"[{name}]"], ids[f"[/{name}]"]] for name in ("E1", "E2")]
+    if setup.options.spans and not getattr(config, "relation_spans", None):  # an earlier training may have had them
         add_types(encoder.model, getattr(config, "type_vocab_size", 0) + len(STARTS))
+    spans = [[ids[f"[{name}]"], ids[f"[/{name}]"]] for name in ("E1", "E2")]
+    config.relation_spans = spans if setup.options.spans else []
     return RelationModel(config, encoder.model)
 
 

@@ -68,9 +68,7 @@ def train(request: Request, progress: Progress = silent) -> dict[str, Any]:
     """
     needs("accelerate")
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise UserError(
-            "bot train learns in one process, and several were started. Leave out accelerate or torchrun."
-        )
+        raise UserError("bot train learns in one process, and several were started. Leave out accelerate or torchrun.")
     request, task = settled(request)
     started = time.monotonic()
     facts = _facts(request)

@@ -62,24 +62,26 @@ def korean() -> tuple[dict[str, Any], "Tensors"]:
 def korean_checkpoint() -> Path:
     """Give the Korean student as a folder that transformers opens, written once a machine."""
     from filelock import FileLock
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     folder = export.CACHE / f"korean-{fingerprint.of_files([KOREAN, KOREAN_TOKENIZER])[:16]}"
+    if (folder / "config.json").exists():
+        return folder
+    config, tensors = korean()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"{folder} cannot be written ({error.strerror}); torch opens the Korean model from there. "
-            "Set HOME to a folder that can be written."
-        ) from error
-    with FileLock(folder / ".lock"):
-        if not (folder / "config.json").exists():  # written last
-            config, tensors = korean()
+        with FileLock(folder / ".lock"):
             save_file(dict(tensors), folder / FILE, {"format": "pt"})
             shutil.copyfile(KOREAN_TOKENIZER, folder / "tokenizer.json")
             (folder / "tokenizer_config.json").write_text(json.dumps(TOKENIZER), encoding="utf-8")
             (folder / "partial").write_text(json.dumps(config), encoding="utf-8")
-            (folder / "partial").replace(folder / "config.json")
+            (folder / "partial").replace(folder / "config.json")  # written last
+    except (OSError, SafetensorError) as error:
+        raise UserError(
+            f"{folder} cannot be written ({error}); torch opens the Korean model from there. "
+            "Set HOME to a folder that can be written."
+        ) from error
     return folder
 
 

@@ -258,6 +258,10 @@ def test_a_gpt_is_learned_and_goes_on(base, tmp_path):
     outcome = bot("causal", *command, *sizes, "--tokenizer", base / "tokenizer", "--out", tmp_path / "gpt")
     found = json.loads(outcome.stdout)
     assert found["before"]["perplexity"] > 50
+    assert all(
+        np.exp(part["loss"]) == pytest.approx(part["perplexity"], rel=1e-3)
+        for part in (found["before"], found["after"])
+    )
     assert found["after"]["perplexity"] < 5
     assert found["sample_after"].startswith("배송 때문에")
     assert found["sample_after"] != found["sample_before"]
@@ -312,7 +316,7 @@ def test_token_types_for_entities_begin_as_the_first(base, tmp_path):
         batch["token_type_ids"][0, 2] = 3
         assert torch.allclose(model(**batch)[0], plain)
     outcome = bot("extend", base / "bert", "--tokens", "[E1]", "--out", tmp_path / "x", "--types", 2)
-    assert "the model has 2 token types" in outcome.stderr
+    assert "2 token types: the model has 2 of them already" in outcome.stderr
 
 
 def test_an_unknown_checkpoint_is_one_line(tmp_path):

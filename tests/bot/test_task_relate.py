@@ -138,22 +138,31 @@ def test_six_examples_are_learned_by_heart_and_told_apart_by_the_markers(learned
 def test_the_tokens_of_an_entity_get_a_type_of_their_own(learned):
     folder, _ = learned
     rows = folder / "rows.jsonl"
-    options = relate.Options(types=True)
-    found = train(Request("relate", rows, folder / "typed", rows, f"bert:{folder / 'bert'}", 40, 6, 5e-3, patience=0,
+    options = relate.Options(spans=True)
+    found = train(Request("relate", rows, folder / "spans", rows, f"bert:{folder / 'bert'}", 40, 6, 5e-3, patience=0,
                           options=options))  # fmt: skip
     assert found["after"]["macro_f1"] == 1
-    setup = Setup(tokenizer(folder / "typed"), tuple(found["labels"]), options, 64)
-    model = relate.load(folder / "typed", setup)
+    setup = Setup(tokenizer(folder / "spans"), tuple(found["labels"]), options, 64)
+    model = relate.load(folder / "spans", setup)
     assert model.config.type_vocab_size == 4
     batch = setup.tokenizer("[E2] Jun [/E2] wrote to [E1] Mina [/E1]", return_tensors="pt")
     #                                  [CLS] [E2] Jun [/E2] wrote to [E1] Mina [/E1] [SEP]
     assert model._types(batch["input_ids"]).tolist() == [[0, 3, 3, 3, 0, 0, 2, 2, 2, 0]]
     before = model(**batch).logits
     with torch.no_grad():
-        model.bert.embeddings.token_type_embeddings.weight[3] += 1.0
-    assert not torch.equal(model(**batch).logits, before)
+        model.bert.embeddings.token_type_embeddings.weight[3, 0] += 1.0
+    assert (model(**batch).logits - before).abs().max() > 1e-3
     inner = setup.tokenizer("[E1] [E2] Jun [/E2] Mina [/E1]", return_tensors="pt")["input_ids"]
     assert model._types(inner).tolist() == [[0, 2, 3, 3, 3, 2, 2, 0]]
+    inner = setup.tokenizer("[E2] [E1] Jun [/E1] Mina [/E2]", return_tensors="pt")["input_ids"]
+    assert model._types(inner).tolist() == [[0, 3, 2, 2, 2, 3, 3, 0]]
+    # A training that goes on from this one takes its rows over, or leaves them alone.
+    for number, wanted in enumerate((True, False)):
+        more = Request("relate", rows, folder / f"more{number}", rows, f"bert:{folder / 'spans'}", 1, 6, 1e-3,
+                       options=relate.Options(spans=wanted))  # fmt: skip
+        train(more)
+        config = relate.load(folder / f"more{number}", None).config
+        assert (config.type_vocab_size, bool(config.relation_spans)) == (4, wanted)
 
 
 def test_the_folder_is_an_encoder_with_the_trained_weights(learned):

@@ -200,6 +200,10 @@ def test_a_premise_may_hold_several_hypotheses_and_is_held_out_with_all_of_them(
     premises = {examples[at].first for at in held}
     assert (len(premises), len(held)) == (2, 6)
     assert held == [at for at, found in enumerate(examples) if found.first in premises]
+    # A column of that name beside a label is nothing but a column.
+    other = tmp_path / "votes.tsv"
+    other.write_text("a\tb\tlabel\tneutral\nx\ty\tyes\t0.3\n", encoding="utf-8")
+    assert [(one.first, one.second, one.target) for one in pair.read(other, pair.Options())] == [("x", "y", "yes")]
 
 
 def test_a_pair_model_reranks(by_heart, small, tmp_path):
