@@ -2,13 +2,14 @@
 
 Run: python benchmarks/tasks.py [NAME ...] [--packs ../shared/data] [--out /tmp/mundap-tasks]
 Each line is measured on the dev part, by which the best step was chosen too. XQuAD-en has no parts: its passages are
-parted here, a fifth of them for dev, so that no passage is on both sides. A run that was stopped goes on.
+parted here, a fifth of them for dev, so that no passage is on both sides. What was trained already is read again.
 """
 
 import argparse
 import hashlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bot.learning.rows import read_delimited, read_objects
 from bot.tasks.read import f1
 
 
@@ -38,7 +40,7 @@ def commonest(train: Path, dev: Path) -> float:
     return sum(1.0 for row in dev_rows if row["label"] == label) / len(dev_rows)
 
 
-def likest(_: Path, dev: Path) -> float:
+def most_alike(_: Path, dev: Path) -> float:
     """Answer each question with the sentence of the passage that shares most of its words."""
     found = []
     for row in rows_of(dev):
@@ -64,7 +66,7 @@ RUNS = {
         "tag", "en_wikiann/train.jsonl", "en_wikiann/dev.jsonl",
         ("--epochs", "4", "--rate", "2e-4", "--max-length", "48", "--whole-words"),
     ),
-    "xquad": Run("read", "en_xquad/qa.jsonl", "", ("--epochs", "8", "--rate", "1e-4"), likest),
+    "xquad": Run("read", "en_xquad/qa.jsonl", "", ("--epochs", "8", "--rate", "1e-4"), most_alike),
     "korsts": Run(
         "pair", "ko_korsts/train.tsv", "ko_korsts/dev.tsv", (*BILINGUAL, "--rate", "1e-4", "--max-length", "64")
     ),
@@ -89,6 +91,10 @@ def main() -> None:
     parser.add_argument("--packs", type=Path, default=Path("../shared/data"))
     parser.add_argument("--out", type=Path, default=Path("/tmp/mundap-tasks"))
     arguments = parser.parse_args()
+    if unknown := set(arguments.names) - RUNS.keys():
+        parser.error(f"{', '.join(sorted(unknown))}: choose from {', '.join(RUNS)}.")
+    if not arguments.packs.is_dir():
+        parser.error(f"{arguments.packs} is no folder. Name that of the public packs: --packs DIR")
     print(f"{'data':10} {'task':9} {'score':10} {'untrained':>9} {'trained':>8} {'guess':>6}")
     for name in arguments.names:
         run = RUNS[name]
@@ -107,39 +113,39 @@ def parts(name: str, packs: Path, out: Path) -> tuple[Path, Path]:
     if name == "clinc150":
         asked = [row for row in rows_of(packs / run.dev) if not row["oos"]]
         found = [{"question": row["query"], "group": row["groups"][0]} for row in asked]
-        return packs / run.train, written(found, folder / "clinc150.jsonl")
+        return packs / run.train, write_jsonl(found, folder / "clinc150.jsonl")
     if name == "xquad":
         held: dict[bool, list[dict[str, Any]]] = {False: [], True: []}
         for row in rows_of(packs / run.train):
             held[hashlib.sha256(row["context"].encode()).digest()[0] % 5 == 0].append(row)
-        train, dev = (written(held[side], folder / f"xquad-{side}.jsonl") for side in (False, True))
+        train, dev = (write_jsonl(held[side], folder / f"xquad-{side}.jsonl") for side in (False, True))
         return train, dev
     return packs / run.train, packs / run.dev
 
 
-def written(rows: Sequence[dict[str, Any]], path: Path) -> Path:
+def write_jsonl(rows: Sequence[dict[str, Any]], path: Path) -> Path:
     """Write JSONL."""
     path.write_text("".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows), encoding="utf-8")
     return path
 
 
 def trained(run: Run, train: Path, dev: Path, out: Path) -> dict[str, Any]:
-    """Run the command, or read what it has left."""
-    if not (out / "run.json").exists():
-        bot = Path(sys.executable).with_name("bot")
-        command = [bot, "train", run.task, "--train", train, "--dev", dev, "--out", out]
-        subprocess.run([*map(str, command), *QUICK, *run.options], check=True, stdout=sys.stderr)
-    found: dict[str, Any] = json.loads((out / "run.json").read_text("utf-8"))
+    """Run the command, and read what it has left; a folder of other data or options is made anew."""
+    bot = Path(sys.executable).with_name("bot")
+    command = [bot, "train", run.task, "--train", train, "--dev", dev, "--out", out, *QUICK, *run.options]
+    said, record = out / "command.txt", out / "run.json"
+    line = " ".join(map(str, command))
+    if not (record.exists() and said.exists() and said.read_text("utf-8") == line):
+        shutil.rmtree(out, ignore_errors=True)
+        subprocess.run(list(map(str, command)), check=True, stdout=sys.stderr)
+        said.write_text(line, encoding="utf-8")
+    found: dict[str, Any] = json.loads(record.read_text("utf-8"))
     return found
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:
     """Read JSONL, or TSV with a header."""
-    lines = path.read_text("utf-8").splitlines()
-    if path.suffix == ".jsonl":
-        return [json.loads(line) for line in lines if line.strip()]
-    header = lines[0].split("\t")
-    return [dict(zip(header, line.split("\t"), strict=True)) for line in lines[1:]]
+    return [dict(row) for _, row in (read_objects if path.suffix == ".jsonl" else read_delimited)(path)]
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from indexer.words import has_hangul
 
 Retrieval = Literal["dense", "lexical", "hybrid"]
 ANSWER_WEIGHT, WORDS_WEIGHT = 0.3, 0.1
-WORDS_IN_KOREAN = 0.6  # words weigh more there: a stem says much, and the student is not as sure as MiniLM
+WORDS_IN_KOREAN = 0.5  # words weigh more there: a stem says much, and the student is not as sure as MiniLM
 ACROSS = 0.1  # taken off a question in another language: whoever asks reads the answer best in their own
 CROWD, NEAREST = 50, 5  # rows that are looked at around a message; of these, the nearest, for their mean
 WIDTH, WIDTH_OF_WORDS = 0.05, 0.5  # a difference of the cosine, or of the words' score, that matters
