@@ -54,7 +54,8 @@ def teach(
     torch.manual_seed(seed)
     files = {path.name: fingerprint.of_file(path) for path in (*sources.pairs, *sources.texts, *sources.scored)}
     options = {"samples": samples, "pieces": pieces, "seed": seed, "bf16": bf16, "teacher": teacher}
-    _same_plan(out, {**options, "weights": dict(sources.weights), "files": files})
+    shares = {"worn": WORN, "more": MORE, "english": ENGLISH}
+    _same_plan(out, {**options, **shares, "weights": dict(sources.weights), "files": files})
     progress("Reading")
     pairs = [pair for path in sources.pairs for pair in lessons.read_pairs(path, sources.weights)]
     order = lessons.draw(pairs, sources.weights, samples, seed)
