@@ -3,6 +3,7 @@
     python benchmarks/grounding.py                  the checker on cases written after its rules, and on mechanical lies
     python benchmarks/grounding.py --part tune      on those that the rules were made on; `report` was looked at later
     python benchmarks/grounding.py --part heldout   on those by somebody who did not know the rules; for judging alone
+    ... --entailment runs/nli                       the same with a pair model beside the rules
     python benchmarks/grounding.py --bot            the whole bot against a server on loopback, honest and hostile
 
 A sentence of `hostile.csv` is a lie about its message, whatever is cited; of `drafts.csv` it is true of the entry that
@@ -18,19 +19,32 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from bot import open_bot
 from bot.generate import READ, checker_of, wanted
 from bot.grounding import sentences
+from bot.grounding.checker import Judge
 from bot.grounding.negation import negated
+from bot.learning.entailment import open_entailment
 from indexer.index import Index
 from indexer.retrieve import Candidate, Ranked
 from indexer.row import Row
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "data/grounding"
-Rows = Mapping[str, Row]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What cases are checked with: an index, the first row of each entry, and a model of entailment or none."""
+
+    index: Index
+    rows: Mapping[str, Row]
+    judge: Judge | None
+
+
 HOSTILE = ("honest", "stalled", "dripping", "broken", "garbage", "500", "endless")  # manners of the server
 
 
@@ -40,17 +54,19 @@ def main() -> None:
     parser.add_argument("--index", type=Path, default=ROOT / "data/index")
     parser.add_argument("--part", choices=("tune", "report", "fresh", "heldout"), default="fresh")
     parser.add_argument("--bot", action="store_true")
+    parser.add_argument("--entailment", type=Path, help="folder of a pair model")
     parser.add_argument("-v", action="store_true", help="print each sentence that fell the wrong way")
     chosen = parser.parse_args()
     index = Index.open(chosen.index)
     if chosen.bot:
         return whole_bot(chosen.index)
-    rows = by_entry(index)
+    judge = open_entailment(chosen.entailment) if chosen.entailment else None
+    bench = Bench(index, by_entry(index), judge)
     print(f"part {chosen.part}")
     for language in ("en", "ko"):
-        count(f"honest sentences kept, {language}", honest(index, rows, chosen.part, language), chosen.v, good=True)
-        count(f"lies kept, {language}", lies(index, rows, chosen.part, language), chosen.v, good=False)
-        count(f"mechanical lies kept, {language}", mechanical(index, rows, language), chosen.v, good=False)
+        count(f"honest sentences kept, {language}", honest(bench, chosen.part, language), chosen.v, good=True)
+        count(f"lies kept, {language}", lies(bench, chosen.part, language), chosen.v, good=False)
+        count(f"mechanical lies kept, {language}", mechanical(bench, language), chosen.v, good=False)
     return None
 
 
@@ -66,21 +82,21 @@ def count(what: str, judged: Iterator[tuple[str, str, bool]], told: bool, good: 
             print(f"    {reason or 'kept'}: {text}")
 
 
-def honest(index: Index, rows: Rows, part: str, language: str) -> Iterator[tuple[str, str, bool]]:
+def honest(bench: Bench, part: str, language: str) -> Iterator[tuple[str, str, bool]]:
     """Check the drafts."""
     for case in cases("drafts", part, language):
-        candidates = around(index, rows, case)
-        yield from judged(index, candidates, with_ids(case["draft"], candidates))
+        candidates = around(bench, case)
+        yield from judged(bench, candidates, with_ids(case["draft"], candidates))
 
 
-def lies(index: Index, rows: Rows, part: str, language: str) -> Iterator[tuple[str, str, bool]]:
+def lies(bench: Bench, part: str, language: str) -> Iterator[tuple[str, str, bool]]:
     """Each lie as it is, and without its citation, so that any entry may be found for it."""
     for case in cases("hostile", part, language):
-        candidates = around(index, rows, case)
+        candidates = around(bench, case)
         if not candidates:
             continue
-        yield from judged(index, candidates, with_ids(case["draft"], candidates))
-        yield from judged(index, candidates, re.sub(r" ?\[\d\]", "", case["draft"]))
+        yield from judged(bench, candidates, with_ids(case["draft"], candidates))
+        yield from judged(bench, candidates, re.sub(r" ?\[\d\]", "", case["draft"]))
 
 
 def with_ids(draft: str, candidates: list[Candidate]) -> str:
@@ -90,15 +106,15 @@ def with_ids(draft: str, candidates: list[Candidate]) -> str:
     return draft
 
 
-def mechanical(index: Index, rows: Rows, language: str) -> Iterator[tuple[str, str, bool]]:
+def mechanical(bench: Bench, language: str) -> Iterator[tuple[str, str, bool]]:
     """Check lies made of each stored sentence."""
-    for entry, row in rows.items():
+    for entry, row in bench.rows.items():
         if not entry.endswith(f"-{language}"):
             continue
         candidates = [Candidate(row, Ranked(0, 1.0, 1.0))]
         for sentence in sentences(row.answer):
             for lie in changed(sentence, language):
-                yield from judged(index, candidates, lie)
+                yield from judged(bench, candidates, lie)
 
 
 def changed(sentence: str, language: str) -> Iterator[str]:
@@ -119,9 +135,9 @@ def changed(sentence: str, language: str) -> Iterator[str]:
             return
 
 
-def judged(index: Index, candidates: list[Candidate], draft: str) -> Iterator[tuple[str, str, bool]]:
+def judged(bench: Bench, candidates: list[Candidate], draft: str) -> Iterator[tuple[str, str, bool]]:
     """Give each sentence, why it is dropped, and whether it is kept."""
-    checker = checker_of(index, candidates)
+    checker = checker_of(bench.index, candidates, bench.judge)
     for sentence in sentences(draft):
         verdict = checker.check(sentence)
         if verdict.cited:
@@ -129,11 +145,11 @@ def judged(index: Index, candidates: list[Candidate], draft: str) -> Iterator[tu
         yield sentence, verdict.reason, bool(verdict.cited)
 
 
-def around(index: Index, rows: Rows, case: Mapping[str, str]) -> list[Candidate]:
+def around(bench: Bench, case: Mapping[str, str]) -> list[Candidate]:
     """Give what a generator would see: the entries that the case names, then what is found for its message."""
     named = case["entries"].split()
-    found = [one for one in index.search([case["message"]], READ)[0] if one.entry not in named]
-    return [*(Candidate(rows[entry], Ranked(0, 1.0, 1.0)) for entry in named), *found][:READ]
+    found = [one for one in bench.index.search([case["message"]], READ)[0] if one.entry not in named]
+    return [*(Candidate(bench.rows[entry], Ranked(0, 1.0, 1.0)) for entry in named), *found][:READ]
 
 
 def whole_bot(folder: Path) -> None:
