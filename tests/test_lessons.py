@@ -75,8 +75,11 @@ def test_no_sentence_is_or_nearly_is_one_that_the_student_is_measured_on(lines, 
 
 def test_an_answer_has_sentences_of_each_kind_in_its_language(answers):
     for row in answers:
-        assert [len(row[kind]) for kind in ("entailment", "neutral", "contradiction")] == [4, 2, 4]
-        told = [row["premise"], *row["entailment"], *row["neutral"], *row["contradiction"]]
+        assert [len(row[kind]) for kind in ("neutral", "contradiction")] == [2, 4]
+        # Without the premise's own sentences a model learns that whatever repeats its words is false.
+        assert len(row["entailment"]) > 4
+        assert all(sentence in row["premise"] for sentence in row["entailment"][4:])
+        told = [row["premise"], *row["entailment"][:4], *row["neutral"], *row["contradiction"]]
         assert len({has_hangul(text) for text in told}) == 1, row["premise"]
         assert len(set(told)) == 11, row["premise"]
     assert len({row["premise"] for row in answers}) == len(answers)
