@@ -21,7 +21,7 @@ def learning(history: Sequence[Mapping[str, Any]], score: str) -> str:
     name = f"eval_{score}"
     scores = [(entry["step"], entry[name]) for entry in history if name in entry]
     last = max((step for step, _ in [*lost, *held, *scores]), default=1)
-    names = [(1, "loss, training"), (2, "loss, dev")]
+    names = [(1, "loss, training"), *([(2, "loss, dev")] if held else [])]
     parts = [_chart([lost, held], "loss", last, names), _chart([scores], f"{score}, dev", last, [(1, f"{score}, dev")])]
     best = max((value for _, value in scores), default=0.0)
     return _stacked(parts, "Learning curve", f"Losses and {score} over {last} steps; the best {score} is {best:.3f}.")
