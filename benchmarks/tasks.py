@@ -54,7 +54,10 @@ def most_alike(_: Path, dev: Path) -> float:
 BILINGUAL = ("--encoder", "bilingual")
 QUICK = ("--batch", "32", "--patience", "0", "--bf16")
 RUNS = {
-    "sst2": Run("classify", "en_sst2/train.jsonl", "en_sst2/dev.jsonl", ("--epochs", "2", "--rate", "1e-4"), commonest),
+    "sst2": Run(
+        "classify", "en_sst2/train.jsonl", "en_sst2/dev.jsonl",
+        ("--epochs", "2", "--rate", "1e-4", "--max-length", "64"), commonest,
+    ),
     "clinc150": Run(
         "classify", "en_clinc150/corpus.csv", "en_clinc150/queries.jsonl",
         ("--text", "question", "--label", "group", "--epochs", "4", "--rate", "2e-4", "--max-length", "32"),

@@ -72,6 +72,8 @@ def korean_checkpoint() -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
+            if (folder / "config.json").exists():  # another process was first, and may be reading it already
+                return folder
             save_file(dict(tensors), folder / FILE, {"format": "pt"})
             shutil.copyfile(KOREAN_TOKENIZER, folder / "tokenizer.json")
             (folder / "tokenizer_config.json").write_text(json.dumps(TOKENIZER), encoding="utf-8")

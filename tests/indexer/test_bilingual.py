@@ -6,7 +6,7 @@ import unicodedata
 import numpy as np
 import pytest
 
-from indexer import export, onnx, weights
+from indexer import export, fingerprint, onnx, weights
 from indexer.encoders import bilingual, open_encoder, prepare_encoder, reads_hangul
 from indexer.errors import UserError
 from indexer.weights import packed
@@ -78,6 +78,22 @@ def test_the_students_proof_is_what_torch_makes_of_the_packed_weights():
     with np.load(weights.KOREAN_PROOF, allow_pickle=False) as proof:
         found = export.proof(load_bert(str(weights.korean_checkpoint())), weights.MAX_TOKENS)
         np.testing.assert_allclose(proof["mean"], found, atol=1e-6)
+
+
+def test_a_checkpoint_that_another_process_wrote_meanwhile_is_left_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "CACHE", tmp_path)
+    unpacked = weights.korean
+
+    def meanwhile():  # the other process ends while this one unpacks
+        folder = tmp_path / f"korean-{fingerprint.of_files([weights.KOREAN, weights.KOREAN_TOKENIZER])[:16]}"
+        folder.mkdir()
+        (folder / "config.json").write_text("{}", encoding="utf-8")
+        return unpacked()
+
+    monkeypatch.setattr(weights, "korean", meanwhile)
+    folder = weights.korean_checkpoint()
+    assert (folder / "config.json").read_text(encoding="utf-8") == "{}"
+    assert not (folder / "model.safetensors").exists()
 
 
 def test_a_home_that_cannot_be_written_is_named(tmp_path, monkeypatch):
