@@ -8,6 +8,7 @@ import click
 from indexer.command import JSON, Progress, echo_json
 
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
 @click.command()
@@ -25,6 +26,7 @@ FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--dev-scored", type=FILE, required=True, help="The same, to measure on.")
 @click.option("--dev-pairs", type=FILE, required=True, help="TSV with the header ko, en, to measure on.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the student.")
+@click.option("--from", "begun", type=FOLDER, help="Folder of a student that goes on learning; its word pieces stay.")
 @click.option("--samples", type=click.IntRange(1_000), default=800_000, show_default=True, help="Sentences shown.")
 @click.option("--pieces", type=click.IntRange(100), default=20_000, show_default=True, help="Korean word pieces.")
 @click.option("--teacher", default="minilm", show_default=True, help="Spec of the encoder whose vectors are learned.")
@@ -33,19 +35,21 @@ FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @JSON
 def distil(
     pairs: Sequence[Path], weights: Path | None, texts: Sequence[Path], scored: Sequence[Path], dev_scored: Path,
-    dev_pairs: Path, out: Path, samples: int, pieces: int, teacher: str, seed: int, bf16: bool, as_json: bool,
+    dev_pairs: Path, out: Path, begun: Path | None, samples: int, pieces: int, teacher: str, seed: int, bf16: bool,
+    as_json: bool,
 ) -> None:  # fmt: skip
     r"""Teach Korean to a copy of minilm, so that both languages share one space. Interrupted, it goes on where it was.
 
     \b
     Example:
       bot distil --pairs pairs.tsv.gz --scored sts.tsv --dev-scored dev.tsv --dev-pairs dev_pairs.tsv --out runs/ko
+      bot distil ... --from runs/ko --out runs/ko2      (more lessons for the same student)
       indexer build data/qa.csv --encoder bert:runs/ko
     """
     from bot.student import lessons, recipe
 
     sources = recipe.Sources(
-        pairs, lessons.read_weights(weights) if weights else {}, texts, scored, dev_scored, dev_pairs
+        pairs, lessons.read_weights(weights) if weights else {}, texts, scored, dev_scored, dev_pairs, begun
     )
     with Progress() as progress:
         found = recipe.teach(sources, out, samples, pieces, seed, bf16, teacher, progress)

@@ -38,6 +38,7 @@ class Sources:
     scored: Sequence[Path]
     dev_scored: Path
     dev_pairs: Path
+    begun: Path | None = None  # folder of a student that goes on learning
 
 
 def teach(
@@ -55,7 +56,11 @@ def teach(
     files = {path.name: fingerprint.of_file(path) for path in (*sources.pairs, *sources.texts, *sources.scored)}
     options = {"samples": samples, "pieces": pieces, "seed": seed, "bf16": bf16, "teacher": teacher}
     shares = {"worn": WORN, "more": MORE, "english": ENGLISH}
-    _same_plan(out, {**options, **shares, "weights": dict(sources.weights), "files": files})
+    plan = {**options, **shares, "weights": dict(sources.weights), "files": files}
+    begun = start.go_on(sources.begun) if sources.begun else None
+    if begun:
+        plan["from"] = begun[0].fingerprint()
+    _same_plan(out, plan)
     progress("Reading")
     pairs = [pair for path in sources.pairs for pair in lessons.read_pairs(path, sources.weights)]
     order = lessons.draw(pairs, sources.weights, samples, seed)
@@ -65,11 +70,13 @@ def teach(
     vectors = lessons.teach([pair.english for pair in pairs], taught_by, teacher, out / "teacher", progress)
     progress("Cutting words")
     taught = lessons.Taught(pairs, vectors)
-    student, known = start.begin(taught, _pieces(sources, pairs, pieces, out), seed, out / "start.npy", progress)
+    student, known = begun or start.begin(
+        taught, _pieces(sources, pairs, pieces, out), seed, out / "start.npy", progress
+    )
     dev = _dev(sources, taught_by)
     before = learn.measure(student, dev)
-    plan = learn.Plan(out, seed, bf16, scored=[_scored(student, path) for path in sources.scored])
-    history = learn.run(plan, Student(student, known), _lessons(student, taught, order, seed), dev, progress)
+    lecture = learn.Plan(out, seed, bf16, scored=[_scored(student, path) for path in sources.scored])
+    history = learn.run(lecture, Student(student, known), _lessons(student, taught, order, seed), dev, progress)
     after = learn.measure(student, dev)
     figures = {"before": before, "after": after, "pairs": len(pairs), "samples": len(order), "pieces": pieces}
     figures["sources"] = counts(pairs, order)

@@ -18,6 +18,7 @@ from bot.student.lessons import Taught
 from bot.student.losses import agree
 from bot.student.model import cut_up
 from indexer import weights
+from indexer.errors import UserError
 from indexer.progress import Progress, silent
 from indexer.transformer import BertEncoder, load_bert
 
@@ -54,6 +55,22 @@ def begin(
     embeddings = encoder.model.resize_token_embeddings(len(encoder.tokenizer), mean_resizing=False)
     with torch.no_grad():
         embeddings.weight[known:] = torch.tensor(mix(table, old, _usable(encoder, taught, known)))
+    return encoder, known
+
+
+def go_on(folder: Path) -> tuple[BertEncoder, int]:
+    """Open a student that was taught before; tell how many of its pieces are the teacher's.
+
+    Raises:
+        UserError: the folder holds no student of this teacher.
+    """
+    encoder = load_bert(str(folder))
+    teachers = load_bert(str(weights.minilm())).tokenizer
+    known = len(teachers)
+    if encoder.tokenizer.convert_ids_to_tokens(list(range(known))) != teachers.convert_ids_to_tokens(
+        list(range(known))
+    ):
+        raise UserError(f"{folder} holds no student: its first {known:,} pieces are not the teacher's.")
     return encoder, known
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from tiny_bert import make_tiny
 
 from bot.cli import main
 from bot.student import learn, lessons, losses, model, start, vocabulary
@@ -164,3 +165,21 @@ def test_the_command_teaches_packs_and_goes_on(files, monkeypatch):
     refused = CliRunner().invoke(main, [*arguments, "--seed", "1"])
     assert refused.exit_code == 2
     assert "was begun with other options" in refused.output
+    more = files / "more"
+    arguments[arguments.index("--out") + 1] = str(more)
+    went_on = CliRunner().invoke(main, [*arguments, "--from", str(out)])
+    assert went_on.exit_code == 0, went_on.output
+    # Half of the scored pairs are twice the same sentence, so their order is noise.
+    assert json.loads(went_on.stdout)["before"] == pytest.approx(figures["after"], abs=0.02)
+    assert not (more / "start.npy").exists()  # its pieces have their places
+    assert (more / "tokenizer.json").read_bytes() == (out / "tokenizer.json").read_bytes()
+    again = CliRunner().invoke(main, [*arguments, "--from", str(more)])
+    assert "was begun with other options" in again.output
+
+
+def test_only_a_student_goes_on(tmp_path):
+    folder = make_tiny(tmp_path / "stranger", [english for _, english in PAIRS])
+    with pytest.raises(UserError, match="its first 30,522 pieces are not the teacher's"):
+        start.go_on(folder)
+    with pytest.raises(UserError, match="empty"):
+        start.go_on(tmp_path / "empty")
