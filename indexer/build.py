@@ -96,11 +96,9 @@ def repair(folder: Path) -> Manifest:
     with only_builder(folder), closing(Database(folder / DATABASE, readonly=False)) as database:
         rows = database.rows(facts.generation)
         if len(rows) != facts.rows:
-            raise UserError(f"{folder}: the database is damaged too. Type: indexer build {facts.sheet} --out {folder}")
+            raise UserError(f"{folder}: the database is damaged too. Type: {facts.rebuild(folder)}")
         if _provide_encoder(folder, facts.encoder, [row.question for row in rows]) != facts.fingerprint:
-            raise UserError(
-                f"{folder}: {facts.encoder} is not what it was. Type: indexer build {facts.sheet} --out {folder}"
-            )
+            raise UserError(f"{folder}: {facts.encoder} is not what it was. Type: {facts.rebuild(folder)}")
         encoder = open_encoder(facts.encoder, encoder_folder(folder, facts.fingerprint))
         _encode(database, encoder, facts, rows, silent)
         facts, _ = write_generation(folder, database, encoder, facts, rows)

@@ -49,11 +49,7 @@ class Index:
         index = cls(folder, facts)
         faults = index.faults()
         if faults:
-            mend = (
-                f"indexer build {facts.sheet} --out {folder}"
-                if DATABASE in faults[0]
-                else f"indexer verify --index {folder} --repair"
-            )
+            mend = facts.rebuild(folder) if DATABASE in faults[0] else f"indexer verify --index {folder} --repair"
             raise UserError(f"{folder} is damaged: {faults[0]}. Type: {mend}")
         return index
 
@@ -77,7 +73,7 @@ class Index:
         if difference > PROBE_TOLERANCE:
             raise UserError(
                 f"{self.folder}: the weights of {self.facts.encoder} have changed since the build (by "
-                f"{difference:.2g}). Type: indexer build {self.facts.sheet} --out {self.folder}"
+                f"{difference:.2g}). Type: {self.facts.rebuild(self.folder)}"
             )
         return Together(encoder, cores())
 

@@ -5,11 +5,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from indexer.errors import UserError
 
 FILE, FORMAT = "manifest.json", 5
+DEFAULTS = {"encoder": "bilingual", "store": "faiss", "retrieval": "hybrid", "morphology": "none"}  # of indexer build
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,10 @@ class Manifest:
     format: int = FORMAT
     morphology: str = "none"  # how the lexical leg cuts Korean (indexer.morphology)
 
+    def rebuild(self, folder: Path) -> str:
+        """Give the command that builds this index again as it is."""
+        return rebuild(asdict(self), folder)
+
     def write(self, folder: Path) -> None:
         """Publish: from here on readers see this generation."""
         partial = folder / f"{FILE}.partial"
@@ -47,6 +53,13 @@ class Manifest:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(folder / FILE)
+
+
+def rebuild(facts: Mapping[str, Any], folder: Path) -> str:
+    """Give the command that builds an index of these facts; options that have their default are left out."""
+    named = {name: facts.get(name) for name in DEFAULTS}
+    options = "".join(f" --{name} {quote(value)}" for name, value in named.items() if value and value != DEFAULTS[name])
+    return f"indexer build {facts.get('sheet', 'SHEET')} --out {folder}{options}"
 
 
 def read(folder: Path) -> Manifest:
@@ -66,10 +79,7 @@ def read(folder: Path) -> Manifest:
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise UserError(f"{path} cannot be read ({error}). {mend}") from error
     if version != FORMAT:
-        sheet = facts.get("sheet", "SHEET")
-        raise UserError(
-            f"{path} has format {version}, this version reads {FORMAT}. Type: indexer build {sheet} --out {folder}"
-        )
+        raise UserError(f"{path} has format {version}, this version reads {FORMAT}. Type: {rebuild(facts, folder)}")
     try:
         return Manifest(**facts)
     except TypeError as error:

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,9 +65,12 @@ def read_weights(path: Path) -> dict[str, float]:
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     try:
-        return {row["source"]: float(row["weight"]) for row in rows}
+        weights = {row["source"]: float(row["weight"]) for row in rows}
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path}: write the columns source,weight with a number in each row.") from error
+    if wrong := [name for name, weight in weights.items() if not 0 <= weight < math.inf]:
+        raise UserError(f"{path}: the weight of {wrong[0]} is {weights[wrong[0]]}; write 0 or more.")
+    return weights
 
 
 def draw(pairs: Sequence[Pair], weights: Mapping[str, float], count: int, seed: int) -> NDArray[np.int64]:
@@ -130,5 +134,8 @@ def _usable(pair: Pair) -> bool:
 
 def _lines(path: Path) -> Iterator[str]:
     opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8", newline="\n") as file:
-        yield from file
+    try:
+        with opener(path, "rt", encoding="utf-8", newline="\n") as file:
+            yield from file
+    except (UnicodeDecodeError, gzip.BadGzipFile, EOFError) as error:
+        raise UserError(f"{path} cannot be read ({error}). Save it as UTF-8, or gzip it again.") from error

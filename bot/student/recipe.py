@@ -19,7 +19,7 @@ from indexer.encoders import Encoder, load_encoder
 from indexer.errors import UserError
 from indexer.perturb import KINDS, perturb
 from indexer.progress import Progress, silent
-from indexer.sts import read_pairs
+from indexer.sts import Pairs, read_pairs
 from indexer.transformer import BertEncoder
 
 TEACHER, DIM = "minilm", 384
@@ -53,16 +53,17 @@ def teach(
 ) -> dict[str, Any]:
     """Make a student; give its figures before and after. Everything is seeded."""
     torch.manual_seed(seed)
-    files = {path.name: fingerprint.of_file(path) for path in (*sources.pairs, *sources.texts, *sources.scored)}
+    progress("Reading")
+    pairs = [pair for path in sources.pairs for pair in lessons.read_pairs(path, sources.weights)]
+    scored = [read_pairs(path) for path in sources.scored]
+    dev_scored, dev_pairs = read_pairs(sources.dev_scored), lessons.read_pairs(sources.dev_pairs, {})
     options = {"samples": samples, "pieces": pieces, "seed": seed, "bf16": bf16, "teacher": teacher}
     shares = {"worn": WORN, "more": MORE, "english": ENGLISH}
-    plan = {**options, **shares, "weights": dict(sources.weights), "files": files}
+    plan = {**options, **shares, "weights": dict(sources.weights), "files": _hashes(sources)}
     begun = start.go_on(sources.begun) if sources.begun else None
     if begun:
         plan["from"] = begun[0].fingerprint()
     _same_plan(out, plan)
-    progress("Reading")
-    pairs = [pair for path in sources.pairs for pair in lessons.read_pairs(path, sources.weights)]
     order = lessons.draw(pairs, sources.weights, samples, seed)
     used, order = np.unique(order, return_inverse=True)
     pairs = [pairs[at] for at in used]
@@ -73,9 +74,10 @@ def teach(
     student, known = begun or start.begin(
         taught, _pieces(sources, pairs, pieces, out), seed, out / "start.npy", progress
     )
-    dev = _dev(sources, taught_by)
+    wanted = taught_by.encode([pair.english for pair in dev_pairs])
+    dev = learn.Dev(dev_scored, [pair.korean for pair in dev_pairs], wanted)
     before = learn.measure(student, dev)
-    lecture = learn.Plan(out, seed, bf16, scored=[_scored(student, path) for path in sources.scored])
+    lecture = learn.Plan(out, seed, bf16, scored=[_scored(student, found) for found in scored])
     history = learn.run(lecture, Student(student, known), _lessons(student, taught, order, seed), dev, progress)
     after = learn.measure(student, dev)
     figures = {"before": before, "after": after, "pairs": len(pairs), "samples": len(order), "pieces": pieces}
@@ -103,6 +105,12 @@ def _teacher(spec: str) -> Encoder:
     if found.dim != DIM:
         raise UserError(f"--teacher {spec} gives {found.dim} dimensions, the student {DIM}. Name another teacher.")
     return found
+
+
+def _hashes(sources: Sources) -> list[str]:
+    """Hash every file, in the order given: two may bear one name in different folders."""
+    files = (*sources.pairs, *sources.texts, *sources.scored, sources.dev_scored, sources.dev_pairs)
+    return [f"{path.name} {fingerprint.of_file(path)}" for path in files]
 
 
 def _same_plan(out: Path, plan: Mapping[str, Any]) -> None:
@@ -144,12 +152,5 @@ def _worn(texts: Sequence[str], seed: int) -> list[str]:
     return [perturb(text, kind, chance) for text, kind in zip(texts, kinds, strict=True)]
 
 
-def _scored(student: BertEncoder, path: Path) -> learn.Scored:
-    found = read_pairs(path)
+def _scored(student: BertEncoder, found: Pairs) -> learn.Scored:
     return learn.Scored(cut_up(student, found.one), cut_up(student, found.other), found.scores)
-
-
-def _dev(sources: Sources, teacher: Encoder) -> learn.Dev:
-    lines = sources.dev_pairs.read_text("utf-8").splitlines()[1:]
-    korean, english = zip(*(line.split("\t")[:2] for line in lines if line.strip()), strict=True)
-    return learn.Dev(read_pairs(sources.dev_scored), korean, teacher.encode(english))

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from tiny_bert import make_tiny
 
 from bot.cli import main
-from bot.student import learn, lessons, losses, model, start, vocabulary
+from bot.student import learn, lessons, losses, model, recipe, start, vocabulary
 from indexer import weights
 from indexer.encoders import load_encoder
 from indexer.errors import UserError
@@ -175,6 +175,47 @@ def test_the_command_teaches_packs_and_goes_on(files, monkeypatch):
     assert (more / "tokenizer.json").read_bytes() == (out / "tokenizer.json").read_bytes()
     again = CliRunner().invoke(main, [*arguments, "--from", str(more)])
     assert "was begun with other options" in again.output
+
+
+def test_files_are_read_before_anything_is_made(files):
+    out = files / "student"
+    arguments = [
+        "distil", "--pairs", str(files / "pairs.tsv.gz"), "--weights", str(files / "weights.csv"), "--scored",
+        str(files / "sts.tsv"), "--dev-scored", str(files / "sts.tsv"), "--dev-pairs", str(files / "dev.tsv"), "--out",
+        str(out), "--samples", "1000", "--pieces", "400",
+    ]  # fmt: skip
+    (files / "cp949.tsv").write_bytes("환불은 언제 되나요?\tWhen is the refund?\n".encode("cp949"))
+    for option, bad, told in (
+        ("--pairs", files / "cp949.tsv", "cp949.tsv cannot be read"),
+        ("--dev-pairs", files / "weights.csv", "weights.csv, line 1: one column"),
+        ("--scored", files / "dev.tsv", "dev.tsv"),
+        ("--weights", _written(files / "below.csv", "source,weight\nshop,-3\n"), "the weight of shop is -3.0"),
+        ("--weights", _written(files / "w.csv", "source,weight\nshop,nan\n"), "the weight of shop is nan"),
+    ):
+        wrong = list(arguments)
+        wrong[wrong.index(option) + 1] = str(bad)
+        refused = CliRunner().invoke(main, wrong)
+        assert refused.exit_code == 2
+        assert told in refused.output
+        assert not (out / "plan.json").exists()  # so the mended command goes into the same folder
+
+
+def test_files_of_one_name_are_told_apart(tmp_path):
+    folders = [tmp_path / name for name in ("one", "other")]
+    for folder in folders:
+        folder.mkdir()
+        (folder / "train.tsv").write_text(folder.name, encoding="utf-8")
+    one, other = (folder / "train.tsv" for folder in folders)
+
+    def hashes(*scored):
+        return recipe._hashes(recipe.Sources([one], {}, [], scored, one, one))
+
+    assert hashes(one, other) != hashes(other, other)
+
+
+def _written(path, text):
+    path.write_text(text, encoding="utf-8")
+    return path
 
 
 def test_only_a_student_goes_on(tmp_path):

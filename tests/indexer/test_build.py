@@ -1,6 +1,7 @@
 """Building and opening: what is encoded, what is kept, and what a damaged index says."""
 
 import json
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +13,7 @@ from indexer import build as building
 from indexer import fingerprint, manifest
 from indexer import publish as publishing
 from indexer.build import build_index, repair
+from indexer.cli import main
 from indexer.encoders import open_encoder
 from indexer.errors import UserError
 from indexer.index import Index, encoder_folder
@@ -252,13 +254,29 @@ def test_changed_weights_under_the_same_name_are_noticed(small, tmp_path):
     path = encoder_folder(folder, built.facts.fingerprint) / "idf.npy"
     idf = np.load(path)
     np.save(path, idf[::-1])
-    with pytest.raises(UserError, match=r"weights of tfidf.* have changed.*indexer build"):
+    with pytest.raises(UserError, match=r"weights of tfidf.* have changed.*indexer build .* --encoder 'tfidf"):
         Index.open(folder).search(["refund"], 1)
     make(small, folder)  # what the error says to type, and it mends: the size of the file is as it was
     assert Index.open(folder).search(["refund"], 1)[0][0].entry == "refund"
     np.save(path, idf[::-1])
     repair(folder)
     assert verify(folder)["faults"] == []
+
+
+def test_the_command_that_mends_an_index_names_its_options(small, tmp_path):
+    build_index(small, tmp_path / "index", SPEC, "flat", "dense")
+    facts = manifest.read(tmp_path / "index")
+    told = f"indexer build {small} --out {tmp_path / 'index'} --encoder 'tfidf?dim=256' --store flat --retrieval dense"
+    assert facts.rebuild(tmp_path / "index") == told
+    path = tmp_path / "index" / manifest.FILE
+    path.write_text(path.read_text("utf-8").replace('"format": 5', '"format": 4'), encoding="utf-8")
+    with pytest.raises(UserError, match=f"has format 4.*{re.escape(told)}"):
+        manifest.read(tmp_path / "index")
+
+
+def test_the_defaults_of_the_mending_command_are_those_of_the_command():
+    defaults = {option.name: option.default for option in main.commands["build"].params}
+    assert {name: defaults[name] for name in manifest.DEFAULTS} == manifest.DEFAULTS
 
 
 def test_a_folder_of_other_files_is_not_written_to(small, tmp_path):
