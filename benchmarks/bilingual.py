@@ -26,7 +26,7 @@ from indexer.sts import read_pairs, spearman
 from indexer.words import has_hangul
 
 PAIRS = ("ko_korsts/dev.tsv", "xl_sts/dev.tsv", "en_stsb/dev.tsv")
-TRANSLATIONS = ("tatoeba_test", "jhe_dev", "jhe_eval", "news_dev", "news_test")
+TRANSLATIONS = {"dev": ("jhe_dev", "news_dev"), "test": ("tatoeba_test", "jhe_eval", "news_test")}
 KIND_OF_SHEET = {"avoid": "", "en-ko": "ko", "ko-en": "en"}  # language of the rows that are kept
 
 
@@ -43,7 +43,7 @@ def main() -> None:
     if "similarity" in wanted:
         show(similarity(encoder, arguments.packs))
     if "translations" in wanted:
-        show(translations(encoder, arguments.packs))
+        show(translations(encoder, arguments.packs, arguments.split))
     if "crossing" in wanted:
         show(crossing(arguments.encoder, arguments.split))
     if "worn" in wanted:
@@ -66,9 +66,9 @@ def similarity(encoder: Encoder, packs: Path) -> Iterator[str]:
         yield f"similarity  {name:20} Spearman {spearman(cosines, pairs.scores):.3f}"
 
 
-def translations(encoder: Encoder, packs: Path) -> Iterator[str]:
+def translations(encoder: Encoder, packs: Path, split: str) -> Iterator[str]:
     """Find each sentence's translation among all of its file."""
-    for name in TRANSLATIONS:
+    for name in TRANSLATIONS[split]:
         rows = sheets.translations(packs, name)
         korean, english = (encoder.encode([row[side] for row in rows]) for side in (0, 1))
         cosines = korean @ english.T
