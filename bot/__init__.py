@@ -1,5 +1,6 @@
 """Mundap's bot: from a message to an answer."""
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,6 +8,8 @@ if TYPE_CHECKING:
     from bot.answer import Bot, Look
 
 __all__ = ["open_bot"]
+
+LOG = logging.getLogger(__name__)
 
 
 def open_bot(
@@ -27,4 +30,6 @@ def open_bot(
     """
     from bot.answer import Bot
 
+    if entailment and not generator:
+        LOG.warning("%s is left closed: it checks what a generator writes, and no generator is set.", entailment)
     return Bot(index, contact, generator, secret, models, entailment)

@@ -15,6 +15,7 @@ from indexer.errors import UserError
 
 BEGINNINGS = {"entailment": ("entail", "함의"), "contradiction": ("contradict", "모순")}
 NUMBERED = {"entailment": "0", "contradiction": "2"}
+TRAIN = "Type: bot train pair --train NLI.tsv --out"
 LOG = logging.getLogger(__name__)
 
 
@@ -33,15 +34,30 @@ class Entailment:
         self._reading = threading.Lock()  # a tokenizer serves one thread at a time
 
     def __call__(self, premise: str, hypothesis: str) -> tuple[float, float]:
-        """Give the probabilities that the hypothesis follows from the premise, and that it contradicts it."""
+        """Give the probabilities that the hypothesis follows from the premise, and that it contradicts it.
+
+        A premise that is longer than the model reads is read in parts; each of the two is then the highest of any part.
+        """
         from bot.learning.batches import outputs, softmax
 
         with self._reading, runs.threads():
-            tokens = dict(self._tokenizer(premise, hypothesis, truncation=True, max_length=self._max_length))
-            (found,) = outputs(self._model, [tokens], self._tokenizer.pad_token_id)
-        shares = softmax(found["logits"])
-        entailed, contradicted = (float(shares[place]) for place in self._places)
+            found = outputs(self._model, self._parts(premise, hypothesis), self._tokenizer.pad_token_id)
+        shares = [softmax(one["logits"]) for one in found]
+        entailed, contradicted = (max(float(one[place]) for one in shares) for place in self._places)
         return entailed, contradicted
+
+    def _parts(self, premise: str, hypothesis: str) -> list[dict[str, Any]]:
+        """Cut a pair into tokens: the premise's parts overlap, each beside the whole hypothesis."""
+        room = self._max_length // 2
+        if len(self._tokenizer(hypothesis)["input_ids"]) > room:  # no room for a part of the premise beside it
+            return [dict(self._tokenizer(premise, hypothesis, truncation=True, max_length=self._max_length))]
+        found = self._tokenizer(
+            premise, hypothesis, truncation="only_first", max_length=self._max_length, stride=room // 3,
+            return_overflowing_tokens=True,
+        )  # fmt: skip
+        names = ("input_ids", "attention_mask", "token_type_ids")
+        known = [name for name in names if name in found]
+        return [{name: found[name][part] for name in known} for part in range(len(found["input_ids"]))]
 
 
 def open_entailment(folder: Path) -> Entailment:
@@ -50,6 +66,8 @@ def open_entailment(folder: Path) -> Entailment:
     Raises:
         UserError: the folder holds no such model, or one without these labels.
     """
+    if not folder.is_dir():
+        raise UserError(f"there is no entailment model at {folder}. {TRAIN} {folder}")
     run = runs.read_run(folder)
     labels = tuple(run.get("labels") or ())
     entailed, contradicted = place_of(labels, "entailment"), place_of(labels, "contradiction")
@@ -57,7 +75,7 @@ def open_entailment(folder: Path) -> Entailment:
         raise UserError(
             f"{folder}: entailment needs a pair model with the labels entailment and contradiction, and this is one "
             f"of {run['task']} (labels: {', '.join(labels) or 'none'}). "
-            "Type: bot train pair --train NLI.tsv --out runs/nli"
+            f"{TRAIN} runs/nli"
         )
     LOG.warning("The entailment model %s loads torch, which serving alone does not need.", folder)
     from transformers import AutoTokenizer

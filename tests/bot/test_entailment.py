@@ -1,6 +1,7 @@
 """Entailment: what a pair model changes of a verdict, by exact probabilities; the model itself; its setting."""
 
 import logging
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,25 @@ def folder(tmp_path_factory):
     return base
 
 
+def test_a_long_premise_is_read_to_its_end(folder):
+    judge = open_entailment(folder / "nli")
+    told = " ".join(["oru has a hat"] * 12)
+    parts = [part["input_ids"] for part in judge._parts(f"{told} mira sells tea", "mira has no tea")]
+    assert len(parts) > 2
+    assert max(map(len, parts)) <= 32  # what it was trained to read
+    tokenizer = judge._tokenizer
+    last = tokenizer.decode(parts[-1])
+    assert "mira sells tea [SEP] mira has no tea [SEP]" in last
+    whole = tokenizer(f"{told} mira sells tea")["input_ids"][1:-1]
+    read = [part[1 : part.index(tokenizer.sep_token_id)] for part in parts]
+    assert read[0] == whole[: len(read[0])]
+    assert all(one[-5:] == other[:5] for one, other in pairwise(read))  # they overlap
+    assert judge(f"{told} mira sells tea", "mira has no tea")[1] == pytest.approx(
+        max(judge(tokenizer.decode(part), "mira has no tea")[1] for part in read), abs=1e-5
+    )
+    assert len(judge._parts("mira sells tea", " ".join(["oru has a hat"] * 12))) == 1  # a hypothesis without end
+
+
 def test_a_trained_model_gives_the_probabilities_of_its_labels(folder, caplog):
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
@@ -130,12 +150,16 @@ def test_a_folder_that_is_no_such_model_says_what_to_type(folder, tmp_path):
         open_entailment(folder / "same")
     with pytest.raises(UserError, match="no model that `bot train` made"):
         open_entailment(tmp_path)
+    with pytest.raises(
+        UserError, match=rf"no entailment model at .*nowhere\. Type: bot train pair .* {tmp_path}/nowhere"
+    ):
+        open_entailment(tmp_path / "nowhere")
 
 
 # ---- The bot
 
 
-def test_it_is_a_setting_and_an_option_beside_the_generator(folder, small, tmp_path):
+def test_it_is_a_setting_and_an_option_beside_the_generator(folder, small, tmp_path, caplog):
     build_index(small, tmp_path / "index", "tfidf?dim=256")
     assert read({}).settings.entailment is None
     assert read({"MUNDAP_ENTAILMENT": "runs/nli"}).settings.entailment == Path("runs/nli")
@@ -145,6 +169,7 @@ def test_it_is_a_setting_and_an_option_beside_the_generator(folder, small, tmp_p
         alone = CliRunner().invoke(main, [*asked, "--entailment", str(folder / "same")])  # nothing to check
     assert (wrong.exit_code, alone.exit_code) == (2, 0)
     assert "bot train pair" in wrong.stderr
+    assert "is left closed: it checks what a generator writes" in caplog.text
     assert stub.asked == []
 
 
