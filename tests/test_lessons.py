@@ -75,13 +75,15 @@ def test_no_sentence_is_or_nearly_is_one_that_the_student_is_measured_on(lines, 
 
 def test_an_answer_has_sentences_of_each_kind_in_its_language(answers):
     for row in answers:
-        assert [len(row[kind]) for kind in ("neutral", "contradiction")] == [2, 4]
+        told_freely = {2: 4, 3: 6, 1: 3}[len(row["neutral"])]  # the last: statements about a message
+        assert len(row["contradiction"]) == 4
         # Without the premise's own sentences a model learns that whatever repeats its words is false.
-        assert len(row["entailment"]) > 4
-        assert all(sentence in row["premise"] for sentence in row["entailment"][4:])
-        told = [row["premise"], *row["entailment"][:4], *row["neutral"], *row["contradiction"]]
-        assert len({has_hangul(text) for text in told}) == 1, row["premise"]
-        assert len(set(told)) == 11, row["premise"]
+        own = row["entailment"][told_freely:]
+        assert all(sentence in row["premise"] for sentence in own)
+        assert own or told_freely != 4
+        told = [row["premise"], *row["entailment"][:told_freely], *row["neutral"], *row["contradiction"]]
+        assert len({has_hangul(text) for text in told}) == 1 or told_freely == 3, row["premise"]
+        assert len(set(told)) == len(told), row["premise"]
     assert len({row["premise"] for row in answers}) == len(answers)
 
 
