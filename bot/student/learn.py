@@ -1,6 +1,6 @@
 """Teaching: a student is trained until its Korean sentences lie where the teacher's English ones do."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,7 @@ class Plan:
     bf16: bool = False
     measure_every: int = 1500  # steps
     scored: Sequence[Scored] = field(default_factory=tuple)
+    mix: float = 0.0  # share of the weights that comes from where the student began
 
 
 class Lecture(Trainer):
@@ -167,12 +168,25 @@ def run(plan: Plan, student: Student, lessons: Lessons, dev: Dev, progress: Prog
     lecture.add_callback(Follow(progress, "spearman"))
     lecture.remove_callback(PrinterCallback)  # which prints on stdout
     kept = any((plan.out / "checkpoints").glob("checkpoint-*"))
+    began = {name: weight.detach().clone() for name, weight in student.state_dict().items()} if plan.mix else {}
     lecture.train(resume_from_checkpoint=kept)
+    mix(student, began, plan.mix)
     student.encoder.model.set_input_embeddings(student.pieces.whole())
     student.encoder.model.save_pretrained(plan.out)
     student.encoder.tokenizer.save_pretrained(plan.out)
     history: list[dict[str, Any]] = lecture.state.log_history
     return history
+
+
+def mix(student: nn.Module, began: Mapping[str, Tensor], share: float) -> None:
+    """Move the weights by a share of the way back to where they began, so that what was learned before is kept better.
+
+    WiSE-FT; Wortsman et al. 2022, arXiv:2109.01903.
+    """
+    weights = student.state_dict()
+    for name, weight in began.items():
+        if weight.is_floating_point():
+            weights[name].lerp_(weight.to(weights[name].device), share)
 
 
 def _together(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

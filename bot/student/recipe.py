@@ -39,6 +39,7 @@ class Sources:
     dev_scored: Path
     dev_pairs: Path
     begun: Path | None = None  # folder of a student that goes on learning
+    mix: float = 0.0  # share of its weights in what comes of it
 
 
 def teach(
@@ -62,7 +63,7 @@ def teach(
     plan = {**options, **shares, "weights": dict(sources.weights), "files": _hashes(sources)}
     begun = start.go_on(sources.begun) if sources.begun else None
     if begun:
-        plan["from"] = begun[0].fingerprint()
+        plan |= {"from": begun[0].fingerprint(), "mix": sources.mix}
     _same_plan(out, plan)
     order = lessons.draw(pairs, sources.weights, samples, seed)
     used, order = np.unique(order, return_inverse=True)
@@ -77,7 +78,7 @@ def teach(
     wanted = taught_by.encode([pair.english for pair in dev_pairs])
     dev = learn.Dev(dev_scored, [pair.korean for pair in dev_pairs], wanted)
     before = learn.measure(student, dev)
-    lecture = learn.Plan(out, seed, bf16, scored=[_scored(student, found) for found in scored])
+    lecture = learn.Plan(out, seed, bf16, scored=[_scored(student, found) for found in scored], mix=sources.mix)
     history = learn.run(lecture, Student(student, known), _lessons(student, taught, order, seed), dev, progress)
     after = learn.measure(student, dev)
     figures = {"before": before, "after": after, "pairs": len(pairs), "samples": len(order), "pieces": pieces}

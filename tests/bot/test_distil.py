@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from safetensors.torch import load_file
 from tiny_bert import make_tiny
 
 from bot.cli import main
@@ -167,12 +168,20 @@ def test_the_command_teaches_packs_and_goes_on(files, monkeypatch):
     assert "was begun with other options" in refused.output
     more = files / "more"
     arguments[arguments.index("--out") + 1] = str(more)
-    went_on = CliRunner().invoke(main, [*arguments, "--from", str(out)])
+    went_on = CliRunner().invoke(main, [*arguments, "--from", str(out), "--mix", "0.25"])
     assert went_on.exit_code == 0, went_on.output
     # Half of the scored pairs are twice the same sentence, so their order is noise.
     assert json.loads(went_on.stdout)["before"] == pytest.approx(figures["after"], abs=0.02)
     assert not (more / "start.npy").exists()  # its pieces have their places
     assert (more / "tokenizer.json").read_bytes() == (out / "tokenizer.json").read_bytes()
+    began, ended, mixed = (
+        load_file(folder / "model.safetensors") for folder in (out, more / "checkpoints/checkpoint-67", more)
+    )
+    name = "encoder.layer.0.output.dense.weight"
+    torch.testing.assert_close(mixed[name], 0.25 * began[name] + 0.75 * ended[f"encoder.model.{name}"])
+    assert not torch.equal(mixed[name], began[name])
+    alone = CliRunner().invoke(main, [*arguments, "--mix", "0.5"])
+    assert "Name it by --from" in alone.output
     again = CliRunner().invoke(main, [*arguments, "--from", str(more)])
     assert "was begun with other options" in again.output
 
