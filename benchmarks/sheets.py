@@ -30,7 +30,26 @@ def crossing(split: str, kind: str) -> list[Query]:
 
 
 def translations(packs: Path, name: str) -> list[tuple[str, str]]:
-    """Read the Korean and English sentences of a parallel corpus."""
-    with (packs / "xl_parallel" / f"{name}.tsv").open(encoding="utf-8") as file:
-        cells = [line.rstrip("\n").split("\t") for line in file][1:]
-    return [(row[0], row[1]) for row in cells]
+    """Read the Korean and English sentences of a parallel corpus, each once.
+
+    `korsts_dev` are the first sentences of KorSTS and of STS-B, of which it is the translation, row by row.
+    """
+    if name == "korsts_dev":
+        sides = [columns(packs / pack / "dev.tsv")["sentence1"] for pack in ("ko_korsts", "en_stsb")]
+        found = zip(*sides, strict=True)
+    else:
+        read = columns(packs / "xl_parallel" / f"{name}.tsv")
+        found = zip(read["ko"], read["en"], strict=True)
+    once: dict[str, tuple[str, str]] = {}
+    english: set[str] = set()
+    for korean, other in found:
+        if korean not in once and other not in english:
+            once[korean] = (korean, other)
+            english.add(other)
+    return list(once.values())
+
+
+def columns(path: Path) -> dict[str, list[str]]:
+    """Read a TSV without quotes, by the names of its columns."""
+    header, *rows = (line.rstrip("\n").split("\t") for line in path.open(encoding="utf-8"))
+    return {name: [row[at] for row in rows] for at, name in enumerate(header)}
