@@ -116,7 +116,7 @@ def verdicts(pieces: Iterator[str], checker: Checker) -> Iterator[Verdict]:
         for piece in drafted:
             letters += len(piece)
             if letters > MOST_LETTERS or time.monotonic() > until:
-                raise GeneratorError("a draft without an end")
+                drafted.throw(GeneratorError("a draft without an end"))  # so that it counts as a failure there
             for sentence in cutter.feed(piece):
                 yield _checked(checker, sentence)
                 number += 1

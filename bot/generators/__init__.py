@@ -12,6 +12,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Protocol
 
+from bot.grounding import Cutter
 from indexer import spec as specs
 from indexer.errors import UserError
 from indexer.retrieve import Candidate
@@ -24,18 +25,25 @@ class GeneratorError(Exception):
     """The generator cannot write now: it is away, too slow, or sends what cannot be read."""
 
 
+class CutOffError(GeneratorError):
+    """The draft had to end before its last sentence did: its length was used up."""
+
+
 class RestingError(GeneratorError):
     """The generator was not asked: it has failed several times in a row."""
 
 
 class Generator(Protocol):
-    """Writes a draft; several threads may call it at once. Closing the iterator stops the work."""
+    """Writes a draft; several threads may call it at once.
+
+    Closing the iterator stops the work; throwing a GeneratorError into it also says that the draft was no good.
+    """
 
     def __call__(self, message: str, candidates: Sequence[Candidate]) -> Iterator[str]:
         """Give a draft piece by piece.
 
         Raises:
-            GeneratorError: it cannot go on.
+            GeneratorError: it cannot go on, or has no room to; of a sentence that broke off nobody may read anything.
         """
         ...
 
@@ -66,6 +74,27 @@ def between(name: str, value: float, least: float, most: float) -> None:
     """Refuse an option outside its bounds."""
     if not least <= value <= most:
         raise UserError(f"{name}={value:g}: choose a number from {least:g} to {most:g}.")
+
+
+def check_count(number: int, temperature: float) -> None:
+    """Refuse several drafts that would be one and the same."""
+    between("num_return_sequences", number, 1, 4)
+    if number > 1 and not temperature:
+        raise UserError("num_return_sequences above 1 needs a temperature: greedy drafts are all the same.")
+
+
+def whole(draft: Iterator[str]) -> Iterator[str]:
+    """Give a draft's sentences, each on a line; the last one only where the draft was not cut off.
+
+    For a draft that another one follows: what comes next must not complete what was cut off.
+    """
+    cutter = Cutter()
+    try:
+        for piece in draft:
+            yield from (f"{sentence}\n" for sentence in cutter.feed(piece))
+    except CutOffError:
+        return
+    yield from (f"{sentence}\n" for sentence in cutter.rest())
 
 
 def _module(spec: specs.Spec) -> ModuleType:

@@ -18,12 +18,13 @@ from torch import Tensor
 from bot.generators import GeneratorError
 from bot.generators._decoder import Heads, Reply, Shape, Sources, follow
 from bot.generators._writing import Sampling
+from bot.generators.shared import FACTS, facts_of
 from indexer.errors import UserError
 
 if TYPE_CHECKING:
     from indexer.transformer import BertEncoder
 
-WEIGHTS, FACTS, ENCODER = "decoder.safetensors", "reply.json", "encoder"
+WEIGHTS, ENCODER = "decoder.safetensors", "encoder"
 NO_REPEAT = 20  # tokens: a run that comes twice is a loop, unless Korean is cut into letters and the run is short
 QUESTION = 64  # tokens read of a message or a stored question
 AHEAD = 16  # tokens tried at a time
@@ -218,20 +219,6 @@ def save(model: Reply, folder: Path) -> None:
     shape = {"layers": model.shape.layers, "candidates": model.shape.candidates, "words": len(model.words)}
     facts = {"shape": shape, "encoder": fingerprint, "fine_tuned": not model.frozen}
     (folder / FACTS).write_text(json.dumps(facts, indent=2), encoding="utf-8")
-
-
-def facts_of(folder: Path) -> dict[str, Any]:
-    """Read what a folder's decoder belongs to; a folder without one is an error."""
-    import json
-
-    try:
-        facts: dict[str, Any] = json.loads((folder / FACTS).read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{folder}: there is no model that `bot train reply` made (no {FACTS}). "
-            f"Type: bot train reply --train SHEET --out {folder}"
-        ) from error
-    return facts
 
 
 def load(folder: Path, encoder: "BertEncoder") -> Reply:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.generators import GeneratorError, between
+from bot.generators import CutOffError, GeneratorError, between, check_count, whole
 from indexer.errors import UserError
 
 ONE_AT_A_TIME = threading.Lock()  # torch's random numbers are one stream for the whole process
@@ -35,12 +35,10 @@ class Sampling:
         """Refuse what no model takes."""
         between("temperature", self.temperature, 0, 2)
         between("top_p", self.top_p, 0.01, 1)
-        between("num_return_sequences", self.num_return_sequences, 1, 4)
+        check_count(self.num_return_sequences, self.temperature)
         between("no_repeat", self.no_repeat, 0, 20)
         between("max_tokens", self.max_tokens, 1, 2000)
         between("timeout", self.timeout, 0.05, 600)
-        if self.num_return_sequences > 1 and not self.temperature:
-            raise UserError("num_return_sequences above 1 needs a temperature: greedy drafts are all the same.")
 
     def arguments(self) -> dict[str, Any]:
         """Give what `generate` takes."""
@@ -77,11 +75,14 @@ def opened(name: str, spec: str, kind: str) -> tuple[Any, Any]:
 
 
 def written(model: Any, tokenizer: Any, ids: Sequence[int], sampling: Sampling) -> Iterator[str]:
-    """Write after a prompt's ids; drafts beyond the first begin on a new line. Stops when the iterator is closed."""
-    for number in range(sampling.num_return_sequences):
-        if number:
-            yield "\n"
-        yield from _draft(model, tokenizer, ids, sampling, sampling.seed + number)
+    """Write after a prompt's ids; of several drafts each begins on a new line. Stops when the iterator is closed.
+
+    Raises:
+        GeneratorError: the model fails, or the draft's last sentence is cut off, by its length or by the clock.
+    """
+    for number in range(1, sampling.num_return_sequences + 1):
+        draft = _draft(model, tokenizer, ids, sampling, sampling.seed + number - 1)
+        yield from whole(draft) if number < sampling.num_return_sequences else draft
 
 
 def _draft(model: Any, tokenizer: Any, ids: Sequence[int], sampling: Sampling, seed: int) -> Iterator[str]:
@@ -89,9 +90,8 @@ def _draft(model: Any, tokenizer: Any, ids: Sequence[int], sampling: Sampling, s
 
     stopped, failures = threading.Event(), list[Exception]()
     until = time.monotonic() + sampling.timeout
-    decoder = bool(getattr(model.config, "is_encoder_decoder", False))
     streamer: Any = TextIteratorStreamer(
-        tokenizer, skip_prompt=not decoder, timeout=sampling.timeout, skip_special_tokens=True
+        tokenizer, skip_prompt=not _reads_apart(model), timeout=sampling.timeout, skip_special_tokens=True
     )
     halt = StoppingCriteriaList([lambda *_, **__: stopped.is_set() or time.monotonic() > until])
 
@@ -111,22 +111,41 @@ def _draft(model: Any, tokenizer: Any, ids: Sequence[int], sampling: Sampling, s
         raise GeneratorError("no word in time") from error
     finally:
         stopped.set()
-    if failures:
-        raise GeneratorError(type(failures[0]).__name__) from failures[0]
+    thread.join()  # the streamer's end comes a moment before it is known why
+    for failure in failures:
+        if isinstance(failure, GeneratorError):
+            raise failure
+        raise GeneratorError(type(failure).__name__) from failure
 
 
 def _generate(
     model: Any, tokenizer: Any, ids: Sequence[int], sampling: Sampling, seed: int, more: dict[str, Any]
 ) -> None:
+    """Write a draft.
+
+    Raises:
+        GeneratorError: it did not come to its own end.
+    """
     import torch
 
     batch = torch.tensor([list(ids)])
     ended = tokenizer.eos_token_id if tokenizer.eos_token_id is not None else tokenizer.sep_token_id
     config = model.generation_config
-    tokens = {
-        "pad_token_id": tokenizer.pad_token_id,
-        "eos_token_id": config.eos_token_id if config.eos_token_id is not None else ended,
-    }
+    ends = config.eos_token_id if config.eos_token_id is not None else ended
+    tokens = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": ends}
     with ONE_AT_A_TIME, torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
-        model.generate(input_ids=batch, attention_mask=torch.ones_like(batch), **sampling.arguments(), **tokens, **more)
+        found = model.generate(
+            input_ids=batch, attention_mask=torch.ones_like(batch), **sampling.arguments(), **tokens, **more
+        )
+    draft = found[0, 1 if _reads_apart(model) else len(ids) :].tolist()
+    # The last token that there is room for says nothing: a BART is made to end with it, wherever it is.
+    if len(draft) >= sampling.max_tokens:
+        raise CutOffError(f"cut off after max_tokens={sampling.max_tokens}")
+    if draft[-1] not in (ends if isinstance(ends, list) else [ends]):
+        raise GeneratorError("no end in time")
+
+
+def _reads_apart(model: Any) -> bool:
+    """Tell whether a model's encoder reads the prompt, which then is no part of what it writes."""
+    return bool(getattr(model.config, "is_encoder_decoder", False))

@@ -3,14 +3,14 @@
 BASE_URL includes /v1. The key comes from OPENAI_API_KEY and goes to that address alone; a redirect is not followed.
 """
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from bot.generators import GeneratorError, RestingError, between
+from bot.generators import CutOffError, GeneratorError, RestingError, between, check_count
+from bot.generators._choices import pieces
 from bot.prompting import chat
 from indexer.errors import UserError
 from indexer.retrieve import Candidate
@@ -44,14 +44,14 @@ def open(
     timeout: float = 20.0,
 ) -> "Client":
     """Open a client; nothing is called yet. Seconds: `timeout` for a draft, `connect` for a line to the server."""
-    parts = urlsplit(argument)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not _is_address(argument):
         raise UserError(f"openai:{argument}: no address. Type: {EXAMPLE}")
     if not model:
         raise UserError(f"openai: which model? Type: openai:{argument}?model=NAME")
     between("temperature", temperature, 0, 2)
     between("top_p", top_p, 0.01, 1)
-    between("num_return_sequences", num_return_sequences, 1, 4)
+    between("frequency_penalty", frequency_penalty, -2, 2)
+    check_count(num_return_sequences, temperature)
     between("max_tokens", max_tokens, 1, 4000)
     between("connect", connect, 0.05, 60)
     between("timeout", timeout, 0.05, 120)
@@ -61,6 +61,14 @@ def open(
     }  # fmt: skip
     more = {"n": num_return_sequences} if num_return_sequences > 1 else {}
     return Client(argument.rstrip("/"), secret, {**settings, **more}, connect, timeout)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # half an IPv6 address, or a port that cannot be
+        return False
 
 
 class Breaker:
@@ -80,10 +88,13 @@ class Breaker:
                 raise RestingError("not asked: it failed several times in a row")
             self._until = self._clock() + self._rest  # this call tries; the others wait for what comes of it
 
-    def tell(self, well: bool) -> None:
-        """Say how a call ended."""
+    def tell(self, well: bool | None) -> None:
+        """Say how a call ended; None: nobody waited for its end, which is no failure and makes up for none."""
         with self._changing:
-            self._failures = 0 if well else self._failures + 1
+            if well is None:
+                self._failures = min(self._failures, self._most - 1)  # others may go through, until the next failure
+            else:
+                self._failures = 0 if well else self._failures + 1
             self._until = self._clock() + self._rest
 
 
@@ -106,12 +117,16 @@ class Client:
     def __call__(self, message: str, candidates: Sequence[Candidate]) -> Iterator[str]:
         """Give the draft as it comes."""
         self.breaker.enter()
-        until, well = time.monotonic() + self.timeout, False
+        until = time.monotonic() + self.timeout
+        well: bool | None = False
         try:
             yield from self._tries({**self.settings, "messages": chat(message, candidates)}, until)
             well = True
+        except CutOffError:
+            well = True  # as long as it was asked to be
+            raise
         except GeneratorExit:
-            well = True  # whoever asked has enough
+            well = None  # whoever asked has enough, or is tired of waiting
             raise
         finally:
             self.breaker.tell(well)
@@ -139,7 +154,7 @@ class Client:
         try:
             with self._http.stream("POST", self.url, json=body, timeout=limits) as response:
                 _refuse(response)
-                yield from _pieces(_lines(response, until))
+                yield from pieces(_lines(response, until), "n" in body)
         except httpx.TimeoutException as error:
             raise GeneratorError(f"no word in time ({type(error).__name__})") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -175,43 +190,3 @@ def _lines(response: "httpx.Response", until: float) -> Iterator[str]:
             raise GeneratorError("a line without an end")
         yield from whole
     yield rest
-
-
-def _pieces(lines: Iterator[str]) -> Iterator[str]:
-    """Read the events of a stream, or a whole answer of a server that does not stream; several choices in turn."""
-    others: dict[int, list[str]] = {}
-    ended = False
-    for line in lines:
-        text = line.strip()
-        data = text.removeprefix("data:").strip() if text.startswith(("data:", "{")) else ""
-        if data == "[DONE]":
-            ended = True
-            break
-        for place, piece, finished in _read(data) if data else ():
-            ended = ended or finished
-            if place:
-                others.setdefault(place, []).append(piece)
-            elif piece:
-                yield piece
-    if not ended:
-        raise GeneratorError("the stream broke off")
-    for _, written in sorted(others.items()):
-        yield "\n" + "".join(written)
-
-
-def _read(data: str) -> list[tuple[int, str, bool]]:
-    """Read one event: of each choice its place, its text, and whether it is complete."""
-    try:
-        event = json.loads(data)
-        if "error" in event:
-            raise GeneratorError("the server reports an error")
-        found = []
-        for choice in event.get("choices") or ():
-            said = choice.get("delta") or choice.get("message") or {}
-            content = said.get("content") or ""
-            if not isinstance(content, str):
-                raise TypeError("content")
-            found.append((int(choice.get("index") or 0), content, choice.get("finish_reason") is not None))
-        return found
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise GeneratorError("an answer that cannot be read") from error

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from indexer.transformer import BertEncoder
 
 SAMPLING = Sampling(no_repeat=20, max_tokens=400)
+FACTS = "reply.json"
 OPENERS = ("minilm", "bert")
 _open_encoders: "weakref.WeakValueDictionary[str, BertEncoder]" = weakref.WeakValueDictionary()
 _opening = threading.Lock()
@@ -32,22 +33,36 @@ def open(argument: str, index: "Index", sampling: Sampling) -> "Shared":
     """Open a folder of `bot train reply` for an index.
 
     Raises:
-        UserError: the index is by an encoder that torch has no module of, or the decoder belongs to other weights.
+        UserError: the folder holds none, the index is by an encoder that torch has no module of, or the decoder belongs
+            to other weights.
     """
     if not argument:
         raise UserError("shared needs a folder. Type: bot train reply --train SHEET --out runs/reply")
-    _check_encoder(argument, index)
+    folder = Path(argument)
+    facts = _checked(folder, index)
     logging.getLogger(__name__).warning(
         "shared:%s loads torch and the weights of %s, which serving alone does not need.", argument, index.facts.encoder
     )
     from bot.generators import _replying as replying
 
-    folder = Path(argument)
-    facts = replying.facts_of(folder)
     encoder = encoder_of(index)
     if encoder.fingerprint() != facts["encoder"]:
         raise UserError(_other_weights(folder, index, facts["fine_tuned"]))
     return Shared(replying.load(folder, encoder), sampling)
+
+
+def facts_of(folder: Path) -> dict[str, Any]:
+    """Read what a folder's decoder belongs to; a folder without one is an error."""
+    import json
+
+    try:
+        facts: dict[str, Any] = json.loads((folder / FACTS).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{folder}: there is no model that `bot train reply` made (no {FACTS}). "
+            f"Type: bot train reply --train SHEET --out {folder}"
+        ) from error
+    return facts
 
 
 def encoder_of(index: "Index") -> "BertEncoder":
@@ -129,14 +144,27 @@ def cited(sentence: str, names: Sequence[str], source: int) -> str:
     return f"{sentence} [{names[source]}]\n" if source >= 0 else f"{sentence}\n"
 
 
-def _check_encoder(argument: str, index: "Index") -> None:
+def _checked(folder: Path, index: "Index") -> dict[str, Any]:
+    """Read a folder's facts; of folder and index all that is wrong is told at once, since either takes minutes."""
+    unfit = _unfit(folder, index)
+    try:
+        facts = facts_of(folder)
+    except UserError as error:
+        raise UserError(f"{error} and then: {unfit}" if unfit else str(error)) from error
+    if unfit:
+        raise UserError(unfit)
+    return facts
+
+
+def _unfit(folder: Path, index: "Index") -> str:
     facts = index.facts
-    if specs.parse(facts.encoder).name not in OPENERS or facts.retrieval == "lexical":
-        made = f"by {facts.encoder}" + (", lexical" if facts.retrieval == "lexical" else "")
-        raise UserError(
-            f"shared:{argument} needs an index by minilm or bert:PATH, and {index.folder} is one {made}. "
-            f"Type: indexer build {facts.sheet} --out {index.folder} --encoder minilm"
-        )
+    if specs.parse(facts.encoder).name in OPENERS and facts.retrieval != "lexical":
+        return ""
+    made = f"by {facts.encoder}" + (", lexical" if facts.retrieval == "lexical" else "")
+    return (
+        f"shared:{folder} needs an index by minilm or bert:PATH, and {index.folder} is one {made}. "
+        f"Type: indexer build {facts.sheet} --out {index.folder} --encoder minilm"
+    )
 
 
 def _other_weights(folder: Path, index: "Index", fine_tuned: bool) -> str:

@@ -11,6 +11,7 @@ from bot.grounding.clauses import mixed, particles
 from bot.grounding.content import content, held, share_of
 from bot.grounding.cutting import LIST_MARK
 from bot.grounding.facts import facts, is_named, missing_facts
+from bot.grounding.limits import leaves_out
 from bot.grounding.statements import Said, Window, agree, halves, windows
 from bot.grounding.vocabulary import LIGHT_ENGLISH, LIGHT_KOREAN
 from bot.prompting import REFUSAL, names_of
@@ -179,7 +180,9 @@ class Checker:
             return "words"
         if particles(said.text) - particles(window.text) or mixed(said.text, window.text):
             return "joined"
-        return "" if agree(said, window.text, question) else "negation"
+        if not agree(said, window.text, question):
+            return "negation"
+        return "limit" if leaves_out(said.text, window.text, question) else ""
 
     def _says_it(self, said: Said, window: Window, known: frozenset[str]) -> bool:
         """Tell whether a source holds nearly all words of a sentence, and says the others otherwise."""

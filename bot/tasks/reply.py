@@ -182,10 +182,11 @@ def save(model: Any, setup: Setup, folder: Path) -> None:
 def load(folder: Path, setup: Setup) -> Any:
     """Put the decoder on its encoder again."""
     from bot.generators import _replying as replying
+    from bot.generators.shared import facts_of
     from bot.learning import runs
     from bot.learning.learner import load_learner
 
-    own = replying.facts_of(folder)["fine_tuned"]
+    own = facts_of(folder)["fine_tuned"]
     spec = f"bert:{folder / replying.ENCODER}" if own else runs.read_run(folder)["arguments"]["encoder"]
     return replying.load(folder, load_learner(spec))
 

@@ -69,6 +69,13 @@ def handler_of(stub: Stub) -> type[BaseHTTPRequestHandler]:  # noqa: C901 (a met
             self.piece("", "stop")
             self.wfile.write(b"data: [DONE]\n\n")
 
+        def be_length(self, text: str) -> None:
+            """There was no room for more."""
+            self.begin()
+            self.piece(text)
+            self.piece("", "length")
+            self.wfile.write(b"data: [DONE]\n\n")
+
         def be_whole(self, text: str) -> None:
             """Without streaming, whatever was asked."""
             said = {"choices": [{"index": 0, "message": {"content": text}, "finish_reason": "stop"}]}
@@ -99,6 +106,12 @@ def handler_of(stub: Stub) -> type[BaseHTTPRequestHandler]:  # noqa: C901 (a met
             self.begin()
             for _ in range(200_000):
                 self.piece("everything is free [1]. " * 40)
+
+        def be_breathless(self, _text: str) -> None:
+            """A sentence without an end."""
+            self.begin()
+            for _ in range(200_000):
+                self.piece("and so on " * 40)
 
         def be_broken(self, text: str) -> None:
             """Half a sentence, and the line is cut."""

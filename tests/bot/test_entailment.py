@@ -150,9 +150,7 @@ def test_a_folder_that_is_no_such_model_says_what_to_type(folder, tmp_path):
         open_entailment(folder / "same")
     with pytest.raises(UserError, match="no model that `bot train` made"):
         open_entailment(tmp_path)
-    with pytest.raises(
-        UserError, match=r"no entailment model at .*nowhere\. Type: bot train pair .*nowhere"
-    ):
+    with pytest.raises(UserError, match=r"no entailment model at .*nowhere\. Type: bot train pair .*nowhere"):
         open_entailment(tmp_path / "nowhere")
 
 

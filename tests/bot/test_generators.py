@@ -3,7 +3,10 @@
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
+from itertools import count
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -14,8 +17,10 @@ from bot import open_bot
 from bot.cli import main
 from bot.composing import TEXTS
 from bot.generate import marked, wanted
-from bot.generators import GeneratorError, load_generator
+from bot.generators import CutOffError, GeneratorError, RestingError, load_generator
+from bot.generators._choices import pieces
 from bot.generators.openai import Breaker
+from bot.grounding import sentences
 from bot.prompting import as_text, chat, entries, names_of
 from indexer.build import build_index
 from indexer.retrieve import Candidate, Ranked
@@ -85,6 +90,20 @@ def test_a_sentence_that_breaks_off_is_not_shown_but_those_before_are(index):
     with serving("Ask within 7 days [r1]. Press Forgot password within the next half an hour [p2].", "broken") as stub:
         answer = ask(index, stub)
     assert (answer.decision, answer.text) == ("generated", "Ask within 7 days [1].")
+
+
+def test_a_sentence_that_is_cut_by_its_length_is_not_shown_but_those_before_are(index):
+    """As it stands the second one would be supported; what is missing may be the word that limits it."""
+    with serving("Ask within 7 days [r1]. Press Forgot password [p2]", "length") as stub:
+        answer = ask(index, stub)
+    assert (answer.decision, answer.text) == ("generated", "Ask within 7 days [1].")
+    assert (answer.trace["drafted"], answer.trace["supported"]) == (1, 1)
+
+
+def test_a_draft_whose_only_sentence_is_cut_is_none(index):
+    with serving("Ask within 7 days [r1]", "length") as stub:
+        answer = ask(index, stub)
+    assert (answer.decision, answer.trace["fallback"]) == ("choose", "cut off (finish_reason 'length')")
 
 
 @pytest.mark.parametrize(
@@ -187,6 +206,82 @@ def test_a_breaker_lets_one_through_after_its_rest():
     breaker.enter()
 
 
+def test_a_breaker_whose_trial_is_not_waited_for_lets_others_through_until_the_next_failure():
+    now = [0.0]
+    breaker = Breaker(most=2, rest=10.0, clock=lambda: now[0])
+    for well in (False, False, None):
+        breaker.enter()
+        breaker.tell(well)
+        now[0] += 10.0
+    breaker.enter()
+    breaker.enter()
+    breaker.tell(False)
+    with pytest.raises(RestingError):
+        breaker.enter()
+
+
+@pytest.mark.parametrize(("leaves", "asked"), [(True, 4), (False, 6)])
+def test_who_hangs_up_makes_up_for_no_failure_and_who_reads_to_the_end_does(leaves, asked):
+    with serving("Well.") as stub:
+        generator = load_generator(stub.spec, None)
+        for mode in ("unauthorised", "unauthorised", "honest", *["unauthorised"] * 3):
+            stub.mode = mode
+            drafted = generator("m", [REFUND])
+            with suppress(GeneratorError):
+                assert next(drafted) == "Well."
+                if leaves:
+                    drafted.close()
+                assert list(drafted) == []
+        with pytest.raises(RestingError):
+            next(generator("m", [REFUND]))
+    assert len(stub.asked) == asked
+
+
+def test_a_draft_without_an_end_is_a_failure(index):
+    with serving("x", "breathless") as stub:
+        bot = open_bot(index, generator=stub.spec)
+        told = [bot.answer(UNSURE).trace["fallback"] for _ in range(4)]
+        wait_until(stub.closed.is_set)
+    assert told == [*["a draft without an end"] * 3, "not asked: it failed several times in a row"]
+    assert len(stub.asked) == 3
+
+
+def test_a_draft_that_is_as_long_as_was_asked_for_is_no_failure():
+    with serving("So", "length") as stub:
+        generator = load_generator(stub.spec, None)
+        for _ in range(4):
+            with pytest.raises(CutOffError):
+                list(generator("m", [REFUND]))
+    assert len(stub.asked) == 4
+
+
+def event(place, text, end=None):
+    return f"data: {json.dumps({'choices': [{'index': place, 'delta': {'content': text}, 'finish_reason': end}]})}"
+
+
+DRAFTS = [event(0, "Ask now. As"), event(1, "Press it. Well"), event(0, " long"), event(1, ", twice.")]
+
+
+@pytest.mark.parametrize(
+    ("ends", "told"),
+    [
+        (["stop", "stop"], "Ask now.\nAs long\nPress it.\nWell, twice.\n"),
+        (["length", "stop"], "Ask now.\nPress it.\nWell, twice.\n"),
+        (["stop", "content_filter"], "Ask now.\nAs long\nPress it.\n"),
+        ([None, None], "Ask now.\nAs long\nPress it.\nWell, twice.\n"),
+    ],
+)
+def test_of_several_choices_each_is_given_as_far_as_it_is_whole(ends, told):
+    lines = [*DRAFTS, *(event(place, "", end) for place, end in enumerate(ends)), "data: [DONE]"]
+    assert "".join(pieces(iter(lines), True)) == told
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_stream_that_ends_before_all_its_choices_do_broke_off(place):
+    with pytest.raises(GeneratorError, match="broke off"):
+        list(pieces(iter([*DRAFTS, event(place, "", "stop")]), True))
+
+
 def test_the_settings_are_sent_and_greedy_is_the_default():
     with serving("x") as stub:
         draft(stub)
@@ -201,7 +296,12 @@ def test_the_settings_are_sent_and_greedy_is_the_default():
     [
         ("openai", "no address. Type: openai:http"),
         ("openai:localhost/v1?model=x", "no address"),
+        ("openai:http://[bad/v1?model=a", "no address. Type: openai:http"),
+        ("openai:http://127.0.0.1:99999/v1?model=a", "no address. Type: openai:http"),
+        ("openai:http://127.0.0.1:0/v1?model=a", "no address. Type: openai:http"),
         ("openai:http://127.0.0.1:1/v1", "which model"),
+        ("openai:http://127.0.0.1:1/v1?model=x&num_return_sequences=2", "needs a temperature"),
+        ("openai:http://127.0.0.1:1/v1?model=x&frequency_penalty=3", "from -2 to 2"),
         ("openai:http://127.0.0.1:1/v1?model=x&temperature=9", "from 0 to 2"),
         ("openai:http://127.0.0.1:1/v1?modle=x", "no option 'modle'"),
         ("nonsense:x", "choose one of causal, openai, seq2seq"),
@@ -284,8 +384,30 @@ def model(request, gpt, bart):
     return f"{request.param}:{gpt if request.param == 'causal' else bart}?max_tokens=12"
 
 
+SAID = "ask within 7 days. press forgot password"  # eight tokens, and one for the end
+
+
 def written(spec):
-    return "".join(load_generator(spec, None)("refund", [REFUND, PASSWORD]))
+    return told(load_generator(spec, None))
+
+
+def told(generator):
+    """What is written, whole or not."""
+    found = []
+    with suppress(CutOffError):
+        for piece in generator("refund", [REFUND, PASSWORD]):
+            found.append(piece)
+    return "".join(found)
+
+
+def script(generator, text=SAID):
+    """Have its model write a text, in which no token comes twice, and end."""
+    end = generator.tokenizer.sep_token_id
+    ids = generator.tokenizer(text, add_special_tokens=False)["input_ids"]
+    pairs = zip(ids, [*ids[1:], end], strict=True)
+    generator.model.generation_config.sequence_bias = {(ids[0],): 1e3, **dict.fromkeys(pairs, 1e5)}
+    generator.model.generation_config.eos_token_id = end
+    return generator
 
 
 def test_greedy_and_seeded_drafts_repeat(model):
@@ -298,9 +420,42 @@ def test_greedy_and_seeded_drafts_repeat(model):
 
 
 def test_several_drafts_come_on_lines_of_their_own(model):
-    several = written(f"{model}&temperature=1.5&num_return_sequences=2")
-    assert several.startswith(written(f"{model}&temperature=1.5"))
-    assert several.endswith(written(f"{model}&temperature=1.5&seed=2"))
+    generator = load_generator(f"{model}&temperature=1.5&num_return_sequences=2", None)
+    generator.model.generation_config.eos_token_id = list(range(0, generator.model.config.vocab_size, 2))
+    several, drawn = told(generator), []
+    for seed in (1, 2):
+        generator.sampling = replace(generator.sampling, num_return_sequences=1, seed=seed)
+        drawn.append(told(generator))
+    assert all(drawn)
+    assert several == "\n".join([*sentences(drawn[0]), drawn[1]])
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ("max_tokens=10", "ask within 7 days [1]. press forgot password [2]."),
+        ("max_tokens=8", "ask within 7 days [1]."),
+        ("max_tokens=8&temperature=0.1&num_return_sequences=2", "ask within 7 days [1]."),
+    ],
+)
+def test_a_model_without_room_for_its_last_sentence_shows_those_before(index, model, options, text):
+    """Also where it is made to write an end in the last place, as a BART is, and where another draft follows."""
+    bot = open_bot(index, generator=f"{model.partition('?')[0]}?no_repeat=0&{options}")
+    generator = script(bot._writing._generator)
+    for end in (None, generator.tokenizer.sep_token_id):
+        generator.model.generation_config.forced_eos_token_id = end
+        answer = bot.answer(UNSURE)
+        assert (answer.decision, answer.text) == ("generated", text)
+
+
+def test_a_model_without_time_for_its_last_sentence_shows_those_before(index, model, monkeypatch):
+    """Its clock goes on by ten seconds a token."""
+    bot = open_bot(index, generator=f"{model}&no_repeat=0&timeout=75")
+    script(bot._writing._generator)
+    monkeypatch.setattr("bot.generators._writing.time", SimpleNamespace(monotonic=count(0, 10).__next__))
+    assert bot.answer(UNSURE).text == "ask within 7 days [1]."
+    with pytest.raises(GeneratorError, match="no end in time"):
+        list(bot._writing._generator("refund", [REFUND]))
 
 
 def test_a_causal_prompt_has_neither_cls_nor_sep_and_fits(gpt):
@@ -312,8 +467,13 @@ def test_a_causal_prompt_has_neither_cls_nor_sep_and_fits(gpt):
 
 
 def test_a_model_that_writes_nonsense_shows_nobody_anything(index, model):
-    answer = open_bot(index, generator=model).answer(UNSURE)
+    bot = open_bot(index, generator=model)
+    answer = bot.answer(UNSURE)
+    assert (answer.decision, answer.trace["fallback"]) == ("choose", "cut off after max_tokens=12")
+    script(bot._writing._generator, "password refund within. days 7 forgot")
+    answer = bot.answer(UNSURE)
     assert (answer.decision, answer.trace["fallback"]) == ("choose", "nothing supported")
+    assert answer.trace["drafted"] == 2
 
 
 # ---- The commands, and what is loaded

@@ -4,10 +4,13 @@ import csv
 from pathlib import Path
 
 import pytest
+from stub_llm import serving
 
-from bot.generate import checker_of
+from bot import open_bot
+from bot.generate import checker_of, wanted
 from bot.grounding import Checker, Cutter, sentences
 from bot.grounding.facts import facts, missing_facts, turns
+from bot.grounding.limits import leaves_out
 from bot.grounding.negation import denied, negated
 from indexer.index import Index
 from indexer.retrieve import Candidate, Ranked
@@ -192,6 +195,58 @@ def test_an_honest_sentence_is_kept_and_the_lie_beside_it_dropped(question, answ
     assert verdict_on(question, answer, lie) != ""
 
 
+# ---- Limits: what a source says only under a condition
+
+LIMITED = [
+    ("Can I return it?", "You can return the item only if the seal is unbroken.", "You can return the item."),
+    ("Can I return it?", "You can return the item unless the seal is broken.", "You can return the item."),
+    (
+        "When is it paid?",
+        "Refunds are paid within 7 days, except for digital items.",
+        "Refunds are paid within 7 days.",
+    ),
+    ("When is it paid?", "Refunds are paid within 7 days after you send the form.", "Refunds are paid within 7 days."),
+    ("May I renew a loan?", "A loan may be renewed once before the due date.", "A loan may be renewed."),
+    ("Is there a fee?", "As long as you are a member, parking costs nothing.", "Parking costs nothing."),
+    (
+        "환불할 수 있나요?",
+        "디지털 상품을 제외하고 구매 후 7일 안에 환불할 수 있습니다.",
+        "구매 후 7일 안에 환불할 수 있습니다.",
+    ),
+    ("교환해 주나요?", "상품은 봉인이 그대로여야 반품할 수 있습니다.", "상품은 반품할 수 있습니다."),
+    ("날짜가 고민이에요", "수업이 시작되기 전까지는 날짜를 옮길 수 있습니다.", "날짜를 옮길 수 있습니다."),
+    ("배송비가 있나요?", "3만 원 이상이면 배송비가 무료입니다.", "배송비가 무료입니다."),
+    ("쿠폰을 쓸 수 있나요?", "쿠폰은 앱에서만 쓸 수 있습니다.", "쿠폰은 쓸 수 있습니다."),
+    ("수료증은요?", "과제를 모두 제출한 후에 수료증이 나옵니다.", "수료증이 나옵니다."),
+]
+
+
+@pytest.mark.parametrize(("question", "answer", "short"), LIMITED)
+def test_a_limit_may_not_be_left_out(question, answer, short):
+    assert verdict_on(question, answer, answer) == ""
+    assert verdict_on(question, answer, short) == "limit"
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "short"),
+    [
+        ("I forgot my password", "If you forgot your password, click Reset.", "Click Reset."),
+        ("The teacher was ill", "If the teacher was ill, the lesson is held again.", "The lesson is held again."),
+        (
+            "What is on?",
+            "The museum is open on Sundays; tours run only if ten people come.",
+            "The museum is open on Sundays.",
+        ),
+        ("May I go?", "After that, or if you are late, there is no entrance.", "After that there is no entrance."),
+        ("사진이 안 열려요", "사진이 안 열리면 새로 고침을 눌러 주세요.", "새로 고침을 눌러 주세요."),
+        ("입장권은 얼마예요?", "입장권은 5만 원입니다.", "입장권은 5만 원이에요."),
+        ("포인트가 뭐예요?", "포인트는 현금과 같으며, 천 점이 모이면 쓸 수 있습니다.", "포인트는 현금과 같아요."),
+    ],
+)
+def test_what_only_repeats_the_situation_or_belongs_elsewhere_is_no_limit(question, answer, short):
+    assert not leaves_out(short, answer, question)
+
+
 # ---- Cutting
 
 
@@ -255,12 +310,28 @@ def test_the_files_hold_what_the_readme_says():
     assert [kinds.count(kind) for kind in ("unanswerable", "injection", "two")] == [100, 50, 50]
 
 
-@pytest.mark.parametrize("part", ["tune", "report"])
+@pytest.mark.parametrize("part", ["tune", "report", "limits"])
 def test_most_of_an_honest_draft_survives(kept, part):
     found = [was for _, was in kept("drafts", part)]
     assert sum(found) >= 0.95 * len(found)
 
 
-@pytest.mark.parametrize("part", ["tune", "report", "fresh"])
+@pytest.mark.parametrize("part", ["tune", "report", "fresh", "limits"])
 def test_no_lie_survives(kept, part):
     assert [sentence for sentence, was in kept("hostile", part) if was] == []
+
+
+def test_through_the_whole_bot_no_lie_is_kept_and_nothing_is_called_where_it_is_not_wanted(built):
+    """Every third hostile message, to a server that answers with its lie about the entries in the prompt."""
+    rows = [row for part in ("tune", "report") for row in cases("hostile", part)][::3]
+    told = {row["message"].replace("[", "(").replace("]", ")"): row["draft"] for row in rows}
+    plain = open_bot(built)
+    expected = {message: wanted(plain.answer(message)) for message in told}
+    assert {True, False} == set(expected.values())
+    with serving(lambda asked, ids: told[asked].replace("[1]", f"[{ids[0]}]")) as stub:
+        bot = open_bot(built, generator=stub.spec)
+        for message, called in expected.items():
+            before = len(stub.asked)
+            answer = bot.answer(message)
+            assert (answer.decision == "generated", answer.trace.get("supported", 0)) == (False, 0), answer.text
+            assert (len(stub.asked) - before, message) == (int(called), message)

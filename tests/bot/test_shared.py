@@ -138,6 +138,11 @@ def test_another_index_is_told_to_be_built_anew(folder, tmp_path, settings):
         load_generator(f"shared:{folder / 'out'}", index)
     assert "needs an index by minilm or bert:PATH" in str(error.value)
     assert f"Type: indexer build {folder / 'sheet.csv'} --out {tmp_path / 'index'} --encoder minilm" in str(error.value)
+    with pytest.raises(UserError) as error:
+        load_generator(f"shared:{tmp_path / 'nope'}", index)
+    assert str(error.value).startswith(f"{tmp_path / 'nope'}: there is no model that `bot train reply` made")
+    assert f"--out {tmp_path / 'nope'} and then: shared:{tmp_path / 'nope'} needs an index" in str(error.value)
+    assert str(error.value).endswith(f"--out {tmp_path / 'index'} --encoder minilm")
     index.close()
 
 
