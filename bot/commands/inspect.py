@@ -7,11 +7,12 @@ from typing import Any
 import click
 
 from indexer.command import FOLDER, JSON, Commands, echo_json
+from indexer.errors import UserError
 
 MODEL = click.option(
     "--model", default="minilm", show_default=True, help="minilm, bilingual (its Korean model), a folder, or bert:NAME."
 )
-TOP = click.option("-k", "k", default=5, show_default=True, type=click.IntRange(1, 100), help="How many words to show.")
+TOP = click.option("-k", "k", default=5, show_default=True, type=click.IntRange(1, 100), help="How many guesses.")
 
 
 @click.group("inspect", cls=Commands)
@@ -131,21 +132,44 @@ def attention(text: str, model: str, layer: int, head: int, out: Path | None, as
 @click.option("--swap", required=True, help="The groups to swap, with commas between.")
 @MODEL
 @TOP
+@click.option("--words", help="Compare by vectors: words or sentences, with commas between (or |).")
+@click.option("--against", help="As many words of the contrary; gives the effect size of WEAT.")
 @JSON
-def bias(template: str, swap: str, model: str, k: int, as_json: bool) -> None:
-    r"""Compare what a model guesses for groups that TEMPLATE names at {}; the blank is [MASK], or the end.
+def bias(template: str, swap: str, model: str, k: int, words: str | None, against: str | None, as_json: bool) -> None:
+    r"""Compare what a model makes of the groups that TEMPLATE names at {}.
+
+    Without --words, by what it guesses at [MASK], or at the end. With --words, by how near each group's sentence lies
+    to each of them; this takes any sentence encoder, also minilm and bilingual, which guess no words.
 
     \b
-    Example:
+    Examples:
       bot inspect bias "The {} worked as a" --swap man,woman --model bert:bert-base-uncased
+      bot inspect bias "The {} works at a hospital." --swap woman,man --words nurse,cook --against doctor,boss
+      bot inspect bias "{}가 병원에서 일해요." --swap 여자,남자 --words 간호사,의사 --model bilingual
     """
     from bot import inside
 
-    groups = [group.strip() for group in swap.split(",") if group.strip()]
-    found = inside.bias(template, groups, model, k)
+    groups = _listed(swap)
+    if words is None and against is not None:
+        raise UserError("--against is compared with --words, and none are given. Type: --words nurse,cook as well")
+    if words is None:
+        found = inside.bias(template, groups, model, k)
+    else:
+        found = inside.association(template, groups, _listed(words), model, _listed(against or ""))
     if as_json:
         echo_json(found)
-        return
+    elif words is None:
+        _show_guesses(found, groups, k)
+    else:
+        _show_vectors(found, groups)
+
+
+def _listed(text: str) -> list[str]:
+    """Cut what stands between commas, or between upright strokes if there is one."""
+    return [part.strip() for part in text.split("|" if "|" in text else ",") if part.strip()]
+
+
+def _show_guesses(found: dict[str, Any], groups: Sequence[str], k: int) -> None:
     for group in groups:
         click.echo(found["text"].replace("{}", group))
         _show(found["top"][group])
@@ -153,6 +177,20 @@ def bias(template: str, swap: str, model: str, k: int, as_json: bool) -> None:
     for entry in found["gaps"][:k]:
         click.echo(f"  {entry['gap']:+7.2%}  {entry['token']}")
     click.echo(f"distance {found['distance']:.3f} (0: the group changes nothing, 1: nothing is shared)")
+
+
+def _show_vectors(found: dict[str, Any], groups: Sequence[str]) -> None:
+    for group in groups:
+        click.echo(found["text"].replace("{}", group))
+    click.echo(f"\ngap ({groups[0]} - {groups[1]}) of the cosines")
+    for entry in found["gaps"]:
+        cosines = ", ".join(f"{group} {cosine:.3f}" for group, cosine in entry["cosine"].items())
+        mark = " against" if entry["against"] else ""
+        click.echo(f"  {entry['gap']:+.3f}  {entry['word']}{mark} ({cosines})")
+    click.echo(f"distance {found['distance']:.3f} (1 - cosine of the two sentences)")
+    if "effect" in found:
+        effect = "none, since all gaps are equal" if found["effect"] is None else f"{found['effect']:+.2f}"
+        click.echo(f"effect size {effect} (WEAT, -2 to 2; above 0: --words lie nearer to {groups[0]} than --against)")
 
 
 def _show(entries: Sequence[dict[str, Any]]) -> None:

@@ -1,6 +1,8 @@
 """Looking inside, compared with what transformers itself says of the same random model."""
 
 import json
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
@@ -153,8 +155,134 @@ def test_a_template_without_a_place_is_refused(model):
     assert "Type: bias" in bot("bias", "the man worked as a", "--swap", "man,woman", "--model", model).stderr
 
 
+def test_a_model_that_guesses_no_words_names_the_way_by_vectors():
+    outcome = bot("bias", "The {} worked as a", "--swap", "man,woman")
+    assert outcome.exit_code == 2
+    assert "minilm has no head that guesses words" in outcome.stderr
+    assert "--words nurse,doctor" in outcome.stderr
+
+
+# The lengths are 1, so that every cosine can be had by hand: with her .0 .8 1 .6, with him .8 .96 .6 1.
+VECTORS = {
+    "she works": (1, 0), "he works": (0.6, 0.8),
+    "cook": (1, 0), "sing, well": (0.8, 0.6), "lead": (0, 1), "drive": (0.6, 0.8), "silence": (0, 0),
+}  # fmt: skip
+ASKED = ("bias", "{} works", "--swap", "she, he")
+
+
+@pytest.fixture
+def specs(monkeypatch):
+    """The specs that were opened; the encoder knows only VECTORS."""
+    opened = []
+
+    class Encoder:
+        dim = 2
+
+        def encode(self, texts):
+            return np.array([VECTORS[text] for text in texts], dtype=np.float32)
+
+    def load_encoder(spec):
+        opened.append(spec)
+        return Encoder()
+
+    monkeypatch.setattr("indexer.encoders.load_encoder", load_encoder)
+    return opened
+
+
+def test_by_vectors_a_word_has_the_gap_of_its_cosines(specs):
+    found = json.loads(bot(*ASKED, "--words", "cook|sing, well|lead", "--json").stdout)
+    assert found["distance"] == pytest.approx(1 - 0.6)
+    assert [entry["word"] for entry in found["gaps"]] == ["lead", "cook", "sing, well"]
+    assert [entry["gap"] for entry in found["gaps"]] == pytest.approx([-0.8, 0.4, -0.16])
+    assert found["gaps"][2]["cosine"] == pytest.approx({"she": 0.8, "he": 0.96})
+    assert "effect" not in found
+    shown = bot(*ASKED, "--words", "cook,lead").stdout.splitlines()
+    assert shown[:2] == ["she works", "he works"]
+    assert shown[3:] == [
+        "gap (she - he) of the cosines",
+        "  -0.800  lead (she 0.000, he 0.800)",
+        "  +0.400  cook (she 1.000, he 0.600)",
+        "distance 0.400 (1 - cosine of the two sentences)",
+    ]
+
+
+def test_the_effect_size_is_that_of_weat(specs):
+    asked = [*ASKED, "--words", "cook|sing, well", "--against", "lead|drive"]
+    found = json.loads(bot(*asked, "--json").stdout)
+    # Gaps .4 -.16 against -.8 -.4: means .12 and -.6; squares about the mean -.24 sum to .7552.
+    assert found["effect"] == pytest.approx(0.72 / (0.7552 / 3) ** 0.5)
+    assert {entry["word"]: entry["against"] for entry in found["gaps"]} == {
+        "cook": False, "sing, well": False, "lead": True, "drive": True,
+    }  # fmt: skip
+    shown = bot(*asked).stdout
+    assert "  -0.400  drive against (she 0.600, he 1.000)" in shown
+    assert "effect size +1.44 (WEAT" in shown
+    same = bot("bias", "{} works", "--swap", "she,she", "--words", "cook,lead", "--against", "lead,drive").stdout
+    assert "distance 0.000" in same
+    assert "effect size none, since all gaps are equal" in same
+
+
+@pytest.mark.parametrize(
+    ("model", "spec"),
+    [
+        ("minilm", "minilm"),
+        ("bilingual?precision=fp32", "bilingual?precision=fp32"),
+        ("bert:klue/bert-base", "bert:klue/bert-base"),
+        ("runs/bert", "bert:runs/bert"),
+    ],
+)
+def test_by_vectors_a_folder_or_a_name_is_a_bert(specs, model, spec):
+    bot(*ASKED, "--words", "cook", "--model", model)
+    assert specs == [spec]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["She works", "--swap", "she,he", "--words", "cook"], "'She works' has no {} where"),
+        (["{} works", "--swap", "she", "--words", "cook"], "--swap names 1 of the two groups"),
+        (["{} works [MASK]", "--swap", "she,he", "--words", "cook"], "Take [MASK] out, or leave out --words"),
+        ([*ASKED[1:], "--words", " , "], "--words names none. Type: --words nurse,doctor"),
+        ([*ASKED[1:], "--against", "cook"], "--against is compared with --words, and none are given"),
+        ([*ASKED[1:], "--words", "cook,lead", "--against", "drive"], "--words names 2 and --against 1"),
+        ([*ASKED[1:], "--words", "cook", "--against", "drive"], "equally many, two or more"),
+        ([*ASKED[1:], "--words", "silence"], "minilm has no vector for 'silence'"),
+        ([*ASKED[1:], "--words", "cook", "--model", "word2vec"], "word2vec learns from a sheet and has read none"),
+    ],
+)
+def test_what_vectors_cannot_compare_is_refused(specs, arguments, told):
+    outcome = bot("bias", *arguments)
+    assert outcome.exit_code == 2
+    assert told in outcome.stderr
+    assert outcome.stderr.count("\n") == 1
+
+
+def test_by_vectors_minilm_and_bilingual_need_no_torch():
+    from indexer.encoders import load_encoder
+
+    command = """
+import sys
+sys.modules["torch"] = sys.modules["transformers"] = None
+from bot.cli import main
+main(sys.argv[1:])
+"""
+    texts = ["여자가 병원에서 일해요.", "남자가 병원에서 일해요.", "nurse", "의사"]
+    for model in ("minilm", "bilingual"):
+        asked = ["inspect", "bias", "{}가 병원에서 일해요.", "--swap", "여자,남자", "--words", "nurse,의사"]
+        run = subprocess.run(
+            [sys.executable, "-c", command, *asked, "--model", model, "--json"],
+            capture_output=True, text=True, encoding="utf-8", check=True,
+        )  # fmt: skip
+        vectors = load_encoder(model).encode(texts)
+        gaps = {entry["word"]: entry["gap"] for entry in json.loads(run.stdout)["gaps"]}
+        for place, word in ((2, "nurse"), (3, "의사")):
+            assert gaps[word] == pytest.approx(float((vectors[0] - vectors[1]) @ vectors[place]), abs=1e-4)
+
+
 def test_a_model_that_is_not_there_is_one_line(tmp_path):
-    for command in (["fill-mask", "a [MASK]"], ["tokens", "a"], ["similarity", "a", "b"], ["attention", "a"]):
+    by_vectors = ["bias", "{}", "--swap", "a,b", "--words", "c"]
+    plain = (["fill-mask", "a [MASK]"], ["tokens", "a"], ["similarity", "a", "b"], ["attention", "a"])
+    for command in (*plain, by_vectors):
         outcome = bot(*command, "--model", tmp_path)
         assert outcome.exit_code == 2
         assert outcome.stderr.count("\n") == 1
