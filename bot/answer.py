@@ -22,7 +22,7 @@ NO_TOPIC = Topic()
 REMEMBERED = 1_000  # answers of a generation that are kept for whoever asks the same
 
 
-Look = Callable[[str, Answer], Answer]  # adds to an answer's trace what models make of message and answer
+Look = Callable[[str, Answer, Index], Answer]  # adds to an answer's trace what models make of message and answer
 
 
 class Bot:
@@ -111,7 +111,7 @@ class Bot:
 
     def _looked_at(self, index: Index, message: str, topic: Topic) -> Answer:
         answer = answer_from(index, message, topic, self.contact)
-        return self._models(message, answer) if self._models else answer
+        return self._models(message, answer, index) if self._models else answer
 
     def _stamp(self) -> tuple[int, int] | None:
         """Tell one published manifest from the next, for the price of one look at the folder."""

@@ -102,9 +102,12 @@ def language_of(message: str) -> str:
 
 
 def sentence_of(text: str, trace: Mapping[str, Any], name: str) -> str:
-    """Give the sentence that a trace has as `highlight` or `short`; nothing where the text does not hold it."""
+    """Give the sentence that a trace has as `highlight` or `short`; nothing where the text does not hold it.
+
+    A short form that `short_by` names the writer of is none of the text's, and must be labelled as written.
+    """
     found = str(trace.get(name, ""))
-    return found if found in text else ""
+    return found if found in text or (name == "short" and trace.get("short_by")) else ""
 
 
 def _source(candidate: Candidate) -> Source:

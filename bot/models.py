@@ -1,4 +1,4 @@
-"""Models that `bot train` made, at the bot's side: what a message is about, who is upset, which sentence answers.
+"""Models that `bot train` made, at the bot's side: topic, upset visitors, names; which sentence answers, a short form.
 
 Each is off unless a setting names its folder; only then torch is loaded. The stored answer stays as it is: what a model
 says goes into the trace. A visitor gets an answer whatever a model does.
@@ -7,22 +7,25 @@ says goes into the trace. A visitor gets an answer whatever a model does.
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bot.composing import Answer
-from bot.generate import wanted
-from bot.grounding import sentences
+from bot.generate import checker_of, noted, read_again, wanted
+from bot.grounding import Checker, sentences
 from bot.smalltalk import reply
 from indexer.errors import UserError
+from indexer.index import Index
 
 if TYPE_CHECKING:
     from bot.settings import Settings
 
 SURE = 0.6  # probability from which a visitor is taken to be upset
-KEPT = 1000  # texts whose masked form is remembered: rules and stored answers come again and again
+KEPT = 1000  # texts whose entities or short form are remembered: rules and stored answers come again and again
+PATIENCE = 2.0  # seconds that a visitor waits for a short form
 LOG = logging.getLogger(__name__)
 
 
@@ -57,6 +60,60 @@ class Model:
         return found
 
 
+class Tagger:
+    """Finds what a text names, in its order; the same text again: from memory."""
+
+    def __init__(self, folder: Path) -> None:
+        model = Model("tagger", folder, "tag")
+        self.kinds = sorted({label.partition("-")[2] for label in model.labels} - {""})
+
+        def found_in(text: str) -> list[dict[str, Any]]:
+            found: list[dict[str, Any]] = model(text)["entities"] if text.strip() else []
+            return found
+
+        self._found = lru_cache(KEPT)(found_in)
+
+    def __call__(self, text: str) -> Sequence[Mapping[str, Any]]:
+        """Give the entities of a text: `label`, `text`, `start`, `end`, `probability`."""
+        return self._found(text)
+
+
+class Shortener:
+    """Writes short forms in a thread of its own, each once, so that a slow model holds nobody up for long."""
+
+    def __init__(self, write: Callable[[str], str], patience: float = PATIENCE) -> None:
+        self._write, self._patience = write, patience
+        self._thread, self._lock = ThreadPoolExecutor(1, "shortener"), threading.Lock()
+        self._begun: dict[str, Future[str]] = {}
+        self._late: Future[str] | None = None  # what was given up and still runs
+
+    def __call__(self, text: str) -> str:
+        """Give a short form of a text; nothing where the model fails, or is not done in time."""
+        begun = self._of(text)
+        if begun is None:
+            return ""
+        try:
+            return begun.result(self._patience)
+        except Exception as error:  # too late is one of them
+            LOG.warning("the shortener failed: %s", type(error).__name__)
+            with self._lock:
+                if begun.cancel() or begun.done():
+                    self._begun.pop(text, None)
+                else:
+                    self._late = begun
+            return ""
+
+    def _of(self, text: str) -> Future[str] | None:
+        """Begin a short form, unless it was begun; None while one that was given up still runs."""
+        with self._lock:
+            known = self._begun.get(text)
+            if self._late and not self._late.done() and not (known and known.done()):
+                return None
+            if len(self._begun) >= KEPT:
+                self._begun.clear()
+            return self._begun.setdefault(text, known or self._thread.submit(self._write, text))
+
+
 @dataclass(frozen=True, slots=True)
 class Models:
     """What is asked about every answer; called, it gives the answer with more in its trace."""
@@ -66,19 +123,24 @@ class Models:
     reader: Model | None = None
     shorten: int = 0  # characters of an answer from which it gets a short form; 0: never
     contact: str = ""
+    shortener: Callable[[str], str] | None = None
+    tagger: Callable[[str], Sequence[Mapping[str, Any]]] | None = None
 
-    def __call__(self, message: str, answer: Answer) -> Answer:
-        """Add `topic` and `topic_probability`, `person`, `highlight` and `short` to an answer's trace."""
+    def __call__(self, message: str, answer: Answer, index: Index | None = None) -> Answer:
+        """Add `topic`, `topic_probability`, `person`, `entities`, `highlight`, `short`, `short_by` to the trace.
+
+        `index` is what the answer is from; its encoder helps to check what a shortener writes.
+        """
         if answer.decision == "smalltalk":
             return answer
-        try:
-            more = {**self._routed(message, answer), **self._marked(message, answer)}
-        except Exception:
-            LOG.exception("a model failed")
-            return answer
-        return replace(answer, trace={**answer.trace, **more})
+        for look in (self._routed, self._named, self._marked, self._shortened, self._written):
+            try:
+                answer = noted(answer, **look(message, answer, index))
+            except Exception:
+                LOG.exception("a model failed")
+        return answer
 
-    def _routed(self, message: str, answer: Answer) -> dict[str, Any]:
+    def _routed(self, message: str, answer: Answer, index: Index | None) -> dict[str, Any]:
         """Name the topic; offer an upset visitor a person, unless the text does already."""
         if self.classifier is None or not message.strip():
             return {}
@@ -89,20 +151,62 @@ class Models:
             found["person"] = reply("person", str(answer.trace.get("lang", "en")), self.contact)
         return found
 
-    def _marked(self, message: str, answer: Answer) -> dict[str, Any]:
-        """Name the sentence that answers, as the reader has it, and the one that shortens: it or the lead."""
-        stays = answer.decision == "answer" and not wanted(answer)  # a generator may write another text
-        parts = sentences(answer.text) if stays else []
-        if len(parts) < 2:
+    def _named(self, message: str, answer: Answer, index: Index | None) -> dict[str, Any]:
+        """Name what the message names."""
+        if self.tagger is None:
             return {}
-        found = {}
-        if self.reader is not None and message.strip():
-            said = self.reader(message, answer.text)
-            if said["answer"] and (sentence := sentence_at(answer.text, parts, said["start"])):
-                found["highlight"] = sentence
-        if self.shorten and len(answer.text) > self.shorten:
-            found["short"] = found.get("highlight", parts[0])
-        return found
+        return {
+            "entities": [
+                {name: one[name] for name in ("label", "text", "start", "end")} for one in self.tagger(message)
+            ]
+        }
+
+    def _marked(self, message: str, answer: Answer, index: Index | None) -> dict[str, Any]:
+        """Name the sentence that answers, as the reader has it."""
+        parts = parts_of(answer)
+        if self.reader is None or not parts or not message.strip():
+            return {}
+        said = self.reader(message, answer.text)
+        sentence = sentence_at(answer.text, parts, said["start"]) if said["answer"] else ""
+        return {"highlight": sentence} if sentence else {}
+
+    def _shortened(self, message: str, answer: Answer, index: Index | None) -> dict[str, Any]:
+        """Name the sentence that stands for a long answer: the reader's, else the lead."""
+        parts = parts_of(answer)
+        if not (parts and self.shorten and len(answer.text) > self.shorten):
+            return {}
+        return {"short": answer.trace.get("highlight", parts[0])}
+
+    def _written(self, message: str, answer: Answer, index: Index | None) -> dict[str, Any]:
+        """Put what the shortener writes in the place of the lead, where the stored answer says all of it."""
+        if self.shortener is None or "short" not in answer.trace or "highlight" in answer.trace:
+            return {}
+        written = supported(self.shortener(answer.text), answer, index)
+        if written in parts_of(answer):
+            return {"short": written}
+        return {"short": written, "short_by": "shortener"} if written else {}
+
+
+def parts_of(answer: Answer) -> list[str]:
+    """Give the sentences of a stored answer that has some; a generator may write another text for an unsure one."""
+    stays = answer.decision == "answer" and not wanted(answer)
+    parts = sentences(answer.text) if stays else []
+    return parts if len(parts) > 1 else []
+
+
+def supported(text: str, answer: Answer, index: Index | None) -> str:
+    """Give a text that is shorter than a stored answer, which says each of its sentences; nothing for another."""
+    candidates = read_again(answer)[:1]
+    checker = checker_of(index, candidates) if index else Checker(candidates)
+    said = []
+    for sentence in sentences(text):
+        verdict = checker.check(sentence)
+        if not verdict.cited:
+            return ""
+        checker.keep(verdict.text)
+        said.append(verdict.text)
+    whole = " ".join(said)
+    return whole if len(whole) < len(answer.text) else ""
 
 
 def sentence_at(text: str, parts: Sequence[str], place: int) -> str:
@@ -117,17 +221,21 @@ def sentence_at(text: str, parts: Sequence[str], place: int) -> str:
 
 
 def open_models(settings: "Settings") -> Models | None:
-    """Open the classifier and the reader that the settings name; None where nothing is set.
+    """Open the models that the settings name; None where nothing is set.
 
     Raises:
-        UserError: a folder, a label or the contact is missing.
+        UserError: a folder, a label or the contact is missing, or nothing is there to be shortened.
     """
-    if not (settings.classifier or settings.reader or settings.shorten):
+    if settings.shortener and not settings.shorten:
+        raise UserError("shortener: no answer is shortened while shorten is 0. Set shorten, such as 400.")
+    if not (settings.classifier or settings.reader or settings.shorten or settings.tagger):
         return None
     classifier = Model("classifier", settings.classifier, "classify") if settings.classifier else None
     reader = Model("reader", settings.reader, "read") if settings.reader else None
+    shortener = _open_shortener(settings.shortener) if settings.shortener else None
+    tagger = _tagger(settings.tagger) if settings.tagger else None
     _check_upset(settings, classifier.labels if classifier else ())
-    return Models(classifier, settings.upset, reader, settings.shorten, settings.contact)
+    return Models(classifier, settings.upset, reader, settings.shorten, settings.contact, shortener, tagger)
 
 
 def open_tagger(settings: "Settings") -> Callable[[str], str] | None:
@@ -140,17 +248,19 @@ def open_tagger(settings: "Settings") -> Callable[[str], str] | None:
         return None
     from bot.journal.personal import KINDS, mask_found
 
-    tagger = Model("tagger", settings.tagger, "tag")
-    known = sorted({label.partition("-")[2] for label in tagger.labels} - {""})
-    if not any(kind.upper() in KINDS for kind in known):
-        told = f"knows {', '.join(known)} and none of {', '.join(KINDS)}"
+    tagger = _tagger(settings.tagger)
+    if not any(kind.upper() in KINDS for kind in tagger.kinds):
+        told = f"knows {', '.join(tagger.kinds)} and none of {', '.join(KINDS)}"
         raise UserError(f"tagger: {settings.tagger} {told}, so it would mask nothing. Train it with one of these.")
+    return lambda text: mask_found(text, tagger(text))
 
-    def found_in(text: str) -> Sequence[Mapping[str, Any]]:
-        found: Sequence[Mapping[str, Any]] = tagger(text)["entities"] if text.strip() else ()
-        return found
 
-    return lru_cache(KEPT)(lambda text: mask_found(text, found_in(text)))
+_tagger = lru_cache(1)(Tagger)  # trace and journal share one
+
+
+def _open_shortener(folder: Path) -> Shortener:
+    model = Model("shortener", folder, "seq2seq")
+    return Shortener(lambda text: str(model(text)["written"]))
 
 
 def _check_upset(settings: "Settings", labels: Sequence[str]) -> None:

@@ -68,9 +68,19 @@ class Settings:
             most=100_000,
         ),
     )
+    shortener: Path | None = field(
+        default=None,
+        metadata=about(
+            "folder of `bot train seq2seq`: writes the short form where no reader names it; loads torch", off=None
+        ),
+    )
     tagger: Path | None = field(
         default=None,
-        metadata=about("folder of `bot train tag`: masks names beside the rules of mask; loads torch", off=None),
+        metadata=about(
+            "folder of `bot train tag`: names, dates and the like go to the trace, and names are masked"
+            " in the journal beside the rules of mask; loads torch",
+            off=None,
+        ),
     )
     entailment: Path | None = field(
         default=None, metadata=about("folder of a pair model that checks what a generator writes, or off", off=None)

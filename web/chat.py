@@ -54,6 +54,12 @@ def sentence(answer: Mapping[str, Any], name: str) -> str:
     return sentence_of(answer["text"], answer["trace"], name)
 
 
+@bp.app_template_filter()
+def entities(found: Sequence[Mapping[str, Any]]) -> str:
+    """Name what a tagger found in a message, each with its kind."""
+    return ", ".join(f"{one['text']} ({one['label']})" for one in found) or "–"
+
+
 @bp.get("/")
 def page() -> Response:
     """Show the page; `?lang=ko` or `?lang=en` sets its language and is remembered."""

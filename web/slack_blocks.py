@@ -106,9 +106,11 @@ def _words(text: str) -> Iterator[str]:
 def said(answer: Answer, lang: str, above: str = "", heading: str = "") -> dict[str, Any]:
     """Give the text and the blocks of an answer; `heading` names the text that stands above it, in small print."""
     blocks = [context(f"*{TEXTS[lang][heading]}* {mrkdwn(cut(above, SHORT))}")] if heading else []
-    short = sentence_of(answer.text, answer.trace, "short")
+    short, written = sentence_of(answer.text, answer.trace, "short"), bool(answer.trace.get("short_by"))
     if short:  # Slack itself folds the long section below it, with "See more"
         blocks.append({"type": "section", "text": _text(f"*{mrkdwn(cut(short, SECTION // 5))}*")})
+    if short and written:
+        blocks.append(context(WORDS[lang]["generated"]))
     blocks += sections(answer.text)
     if person := answer.trace.get("person"):
         blocks += sections(str(person))
@@ -120,7 +122,8 @@ def said(answer: Answer, lang: str, above: str = "", heading: str = "") -> dict[
         blocks.append(context(f"*{WORDS[lang]['why']}* {why}"))
     if answer.trace.get("exchange") and answer.decision in WORTH_A_THUMB:
         blocks.append(thumbs(str(answer.trace["exchange"]), lang))
-    return {"text": escape(cut(short or answer.text, SECTION // 5)), "blocks": blocks}
+    told = answer.text if written else short or answer.text  # a notification has no room for the label
+    return {"text": escape(cut(told, SECTION // 5)), "blocks": blocks}
 
 
 def sentence(text: str) -> dict[str, Any]:

@@ -121,6 +121,9 @@ WORDS: dict[str, dict[str, str]] = {
         "person": "Offered",
         "highlight": "Sentence that answers",
         "short": "In short",
+        "short_by": "Shortened by",
+        "short_by_shortener": "a language model",
+        "entities": "Named in the message",
         "fallback_nothing supported": "no sentence was supported by a stored answer",
     },
     "ko": {
@@ -235,6 +238,9 @@ WORDS: dict[str, dict[str, str]] = {
         "person": "안내한 말",
         "highlight": "답이 되는 문장",
         "short": "줄인 답",
+        "short_by": "줄인 주체",
+        "short_by_shortener": "언어 모델",
+        "entities": "메시지에서 찾은 말",
         "fallback_nothing supported": "저장된 답변이 뒷받침하는 문장이 없어서",
     },
 }

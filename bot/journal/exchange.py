@@ -10,8 +10,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.answer import Answer
+from bot.journal.personal import KINDS
 
 MOST_IN_TRACE = 300  # characters of a text
+MOST_NAMED = 20  # entities of a message
+HIDDEN = "[masked]"  # in the place of a part of what is masked, such as half a number
 APART = frozenset(("right", "on_topic", "generation"))  # of a trace: columns of their own
 
 
@@ -26,12 +29,15 @@ def row_of(
 ) -> dict[str, Any]:
     """Give the row of an exchange: texts cleaned, the session as a hash, of the candidates no answers."""
     kept = {key: small(value, clean) for key, value in answer.trace.items() if key not in APART}
+    written = clean(message)
+    if "entities" in answer.trace:
+        kept["entities"] = [entity(one, written) for one in answer.trace["entities"][:MOST_NAMED]]
     return {
         "id": exchange,
         "at": now(),
         "channel": writable(channel),
         "session": hashlib.sha256(session.encode("utf-8", "replace")).hexdigest()[:16] if session else "",
-        "message": clean(message),
+        "message": written,
         "decision": answer.decision,
         "text": clean(answer.text),
         "confidence": number(answer.confidence),
@@ -48,6 +54,13 @@ def candidate(found: Mapping[str, Any]) -> dict[str, Any]:
     """Give what is kept of a candidate."""
     scores = {name: number(found.get(name)) for name in ("score", "rank_score")}
     return {"id": str(found.get("id", "")), "entry": str(found.get("entry", "")), **scores}
+
+
+def entity(found: Mapping[str, Any], message: str) -> dict[str, str]:
+    """Give what is kept of an entity: its text only where it is not personal and the cleaned message holds it too."""
+    label, text = str(found["label"]), writable(str(found["text"]))
+    shown = KINDS.get(label.upper()) or (text if text in message else HIDDEN)
+    return {"label": label, "text": shown[:MOST_IN_TRACE]}
 
 
 def small(value: Any, clean: Callable[[str], str]) -> Any:

@@ -31,6 +31,7 @@ EVERY = {  # one value of each setting as the environment, as TOML and as Python
     "upset": ("upset, 화남", '["upset", "화남"]', ("upset", "화남")),
     "reader": ("off", "false", None),
     "shorten": ("400", "400", 400),
+    "shortener": ("runs/short", '"runs/short"', Path("runs/short")),
     "tagger": ("runs/tags", '"runs/tags"', Path("runs/tags")),
     "entailment": ("runs/nli", '"runs/nli"', Path("runs/nli")),
     "openai_api_key": ("sk-1", '"sk-1"', "sk-1"),

@@ -285,6 +285,25 @@ def test_a_long_answer_begins_with_its_sentence_and_an_upset_visitor_is_offered_
     assert post["text"] == marked["short"]
 
 
+def test_a_short_form_that_a_model_wrote_is_labelled_above_the_stored_answer(
+    desk: Desk, bot: FakeBot, slack: FakeSlack
+) -> None:
+    written_by = {"short": "Returns <within> 14 days.", "short_by": "shortener"}
+    bot.answers["how"] = replace(REFUND, trace={**REFUND.trace, **written_by})
+    bot.answers["어떻게"] = replace(REFUND, trace={**REFUND.trace, **written_by})
+    bot.answers["unnamed"] = replace(REFUND, trace={**REFUND.trace, "short": "Returns within 14 days."})
+    for number, text in enumerate(("how", "어떻게", "unnamed"), 11):
+        desk.event(direct(text, ts=f"{number}.0"))
+    posts = {post["thread_ts"]: post for post in slack.posted(3)}
+    for ts, label in (("11.0", "Written by a language model"), ("12.0", "언어 모델이 쓴 답변")):
+        short, small, whole, *_ = posts[ts]["blocks"]
+        assert short["text"]["text"] == "*Returns &lt;within&gt; 14 days.*"
+        assert (small["type"], small["elements"][0]["text"]) == ("context", label)
+        assert whole["text"]["text"].startswith("You can return an item within 14 days.\nWrite to us first")
+        assert posts[ts]["text"].startswith("You can return an item")  # a notification shows what was stored
+    assert posts["13.0"]["blocks"][0]["text"]["text"].startswith("You can return an item")
+
+
 def test_a_direct_message_in_korean_is_answered_in_korean(desk: Desk, bot: FakeBot, slack: FakeSlack) -> None:
     desk.event(direct("비밀번호를 잊어버렸어요"))
     (post,) = slack.posted(1)

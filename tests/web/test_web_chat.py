@@ -592,3 +592,54 @@ def test_without_javascript_too_the_sentence_comes_first_and_is_marked(client: F
     assert f"<mark>{MARKED['highlight']}</mark>\nWrite to us first" in page
     assert f'<p class="next" lang="en">{MARKED["person"]}</p>' in page
     assert "<mark>" not in client.post("/", data={"message": "How do I get a refund?"}).text
+
+
+WRITTEN = {"short": "Returns within 14 days.", "short_by": "shortener"}
+NAMED = [
+    {"label": "PER", "text": "<b>Oru", "start": 0, "end": 6},
+    {"label": "DT", "text": "May 4", "start": 8, "end": 13},
+]
+
+
+@browser_only
+@pytest.mark.parametrize("context", [{"viewport": {"width": 360, "height": 740}}], indirect=True)
+@pytest.mark.parametrize("lang", ["en", "ko"])
+def test_a_short_form_that_a_model_wrote_is_labelled_and_the_stored_answer_is_not(
+    chat: Chat, bot: FakeBot, lang: str
+) -> None:
+    bot.answers["how"] = replace(REFUND, trace={**REFUND.trace, **WRITTEN})
+    chat.page.goto(f"{chat.site}/?lang={lang}")
+    chat.say("how")
+    summary, label = chat.last().locator(".brief summary"), chat.last().locator(".brief .written")
+    assert label.inner_text() == WORDS[lang]["generated"]
+    assert summary.inner_text() == f"{WRITTEN['short']} {WORDS[lang]['generated']} {WORDS[lang]['more']}"
+    summary.press("Enter")
+    assert not label.is_visible()
+    assert chat.last().locator(".text").inner_text() == REFUND.text
+    bot.answers["unnamed"] = replace(REFUND, trace={**REFUND.trace, "short": WRITTEN["short"]})
+    chat.say("unnamed")
+    assert chat.last().locator(".brief").count() == 0  # no sentence of the answer, and nobody wrote it
+
+
+@pytest.mark.parametrize("lang", ["en", "ko"])
+def test_without_javascript_too_a_written_short_form_is_labelled(client: FlaskClient, bot: FakeBot, lang: str) -> None:
+    bot.answers["how"] = replace(REFUND, trace={**REFUND.trace, **WRITTEN, "entities": NAMED})
+    bot.answers["unnamed"] = replace(REFUND, trace={**REFUND.trace, "short": WRITTEN["short"], "entities": []})
+    page = client.post(f"/?lang={lang}", data={"message": "how"}).text
+    label = f'<small class="written" lang="{lang}">{WORDS[lang]["generated"]}</small>'
+    assert f'<span class="gist" lang="en">{WRITTEN["short"]} {label}</span>' in page
+    assert "You can return an item within 14 days.\nWrite to us first" in page
+    assert f"<dt>{WORDS[lang]['short_by']}</dt><dd>{WORDS[lang]['short_by_shortener']}</dd>" in page
+    assert f"<dt>{WORDS[lang]['entities']}</dt><dd>&lt;b&gt;Oru (PER), May 4 (DT)</dd>" in page
+    page = client.post(f"/?lang={lang}", data={"message": "unnamed"}).text
+    assert "gist" not in page
+    assert f"<dt>{WORDS[lang]['entities']}</dt><dd>–</dd>" in page
+
+
+@browser_only
+def test_what_a_message_names_is_told_in_words(chat: Chat, bot: FakeBot) -> None:
+    bot.answers["how"] = replace(REFUND, trace={**REFUND.trace, "entities": NAMED})
+    chat.say("how")
+    chat.last().locator(".why summary").click()
+    row = chat.last().locator(".why dl div").filter(has_text=WORDS["en"]["entities"])
+    assert row.locator("dd").inner_text() == "<b>Oru (PER), May 4 (DT)"

@@ -66,13 +66,16 @@ function linked(node, text) {
 // The text; on a narrow page the one sentence of a long answer first, which opens it; whom an upset visitor can reach.
 function told({ text, trace }, words) {
   const [whole, short, mark, person] = [text, trace?.short, trace?.highlight, trace?.person].map((one) => String(one ?? ""));
-  const brief = short && whole.includes(short) ? folded(short, words) : null;
+  const brief = short && (trace.short_by || whole.includes(short)) ? folded(short, trace.short_by, words) : null;
   const offer = person ? linked(element("p", { class: "next", lang: languageOf(person) }), person) : null;
   return [brief, paragraph(whole, mark), offer];
 }
 
-function folded(short, words) {
+// The label goes with the short form: once the details are open, what stands there was stored.
+function folded(short, writer, words) {
   const gist = element("span", { class: "gist", lang: languageOf(short) }, short);
+  const label = { class: "written", lang: languageOf(words.generated) };
+  if (writer) gist.append(" ", element("small", label, words.generated));
   const ways = ["more", "less"].map((name) => element("span", { class: name }, words[name]));
   return element("details", { class: "brief" }, element("summary", {}, gist, " ", ...ways));
 }
@@ -204,6 +207,7 @@ function fact(name, value, lang = languageOf(value)) {
 function shown(name, value, words) {
   if (typeof value === "boolean") return value ? words.yes : words.no;
   if (isNumber(value)) return PROBABILITIES.has(name) ? percent(value, words) : String(Math.round(value * 1000) / 1000);
+  if (name === "entities") return list(value).map((one) => `${one.text} (${one.label})`).join(", ") || "–";
   if (Array.isArray(value) && value.every((one) => typeof one === "string")) return value.join(", ") || "–";
   if (typeof value === "object") return JSON.stringify(value).slice(0, 300);
   return words[`${name}_${value}`] ?? String(value);
