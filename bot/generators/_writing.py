@@ -46,7 +46,6 @@ class Sampling:
         return {
             "max_new_tokens": self.max_tokens,
             "num_beams": 1,
-            **({"no_repeat_ngram_size": self.no_repeat} if self.no_repeat else {}),
             **(drawn if self.temperature else {"do_sample": False}),
         }
 
@@ -127,23 +126,42 @@ def _generate(
         GeneratorError: it did not come to its own end.
     """
     import torch
+    from transformers import LogitsProcessorList
 
     batch = torch.tensor([list(ids)])
     ended = tokenizer.eos_token_id if tokenizer.eos_token_id is not None else tokenizer.sep_token_id
     config = model.generation_config
     ends = config.eos_token_id if config.eos_token_id is not None else ended
     tokens = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": ends}
+    begin = 1 if _reads_apart(model) else len(ids)
+    rules = LogitsProcessorList([own_repeats(sampling.no_repeat, begin)] if sampling.no_repeat else [])
     with ONE_AT_A_TIME, torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
         found = model.generate(
-            input_ids=batch, attention_mask=torch.ones_like(batch), **sampling.arguments(), **tokens, **more
+            input_ids=batch,
+            attention_mask=torch.ones_like(batch),
+            logits_processor=rules,
+            **sampling.arguments(),
+            **tokens,
+            **more,
         )
-    draft = found[0, 1 if _reads_apart(model) else len(ids) :].tolist()
+    draft = found[0, begin:].tolist()
     # The last token that there is room for says nothing: a BART is made to end with it, wherever it is.
     if len(draft) >= sampling.max_tokens:
         raise CutOffError(f"cut off after max_tokens={sampling.max_tokens}")
     if draft[-1] not in (ends if isinstance(ends, list) else [ends]):
         raise GeneratorError("no end in time")
+
+
+def own_repeats(size: int, begin: int) -> Any:
+    """Give a rule that no run of so many tokens comes twice from a place on: transformers' own counts the prompt's too.
+
+    Then a draft could not say in the entries' own words what it is to say in the entries' own words.
+    """
+    from transformers import NoRepeatNGramLogitsProcessor
+
+    rule = NoRepeatNGramLogitsProcessor(size)
+    return lambda ids, scores: rule(ids[:, begin:], scores)
 
 
 def _reads_apart(model: Any) -> bool:

@@ -440,7 +440,7 @@ def test_several_drafts_come_on_lines_of_their_own(model):
 )
 def test_a_model_without_room_for_its_last_sentence_shows_those_before(index, model, options, text):
     """Also where it is made to write an end in the last place, as a BART is, and where another draft follows."""
-    bot = open_bot(index, generator=f"{model.partition('?')[0]}?no_repeat=0&{options}")
+    bot = open_bot(index, generator=f"{model.partition('?')[0]}?{options}")
     generator = script(bot._writing._generator)
     for end in (None, generator.tokenizer.sep_token_id):
         generator.model.generation_config.forced_eos_token_id = end
@@ -450,7 +450,7 @@ def test_a_model_without_room_for_its_last_sentence_shows_those_before(index, mo
 
 def test_a_model_without_time_for_its_last_sentence_shows_those_before(index, model, monkeypatch):
     """Its clock goes on by ten seconds a token."""
-    bot = open_bot(index, generator=f"{model}&no_repeat=0&timeout=75")
+    bot = open_bot(index, generator=f"{model}&timeout=75")
     script(bot._writing._generator)
     monkeypatch.setattr("bot.generators._writing.time", SimpleNamespace(monotonic=count(0, 10).__next__))
     assert bot.answer(UNSURE).text == "ask within 7 days [1]."
@@ -522,3 +522,29 @@ def test_no_torch_is_loaded_for_a_server(index):
         )
         ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.splitlines() == ["generated", "[]"]
+
+
+def test_a_run_of_the_prompt_may_be_said_once_more_and_one_of_the_draft_may_not():
+    import torch
+
+    from bot.generators._writing import own_repeats
+
+    def banned(prompt, draft):
+        scores = own_repeats(2, len(prompt))(torch.tensor([[*prompt, *draft]]), torch.zeros(1, 9))
+        return torch.nonzero(scores[0] == -torch.inf).flatten().tolist()
+
+    assert banned([1, 2, 3], []) == []
+    assert banned([1, 2, 3], [1]) == []  # "1 2" is the entry's
+    assert banned([1, 2, 3], [1, 2, 5, 1]) == [2]
+
+
+def test_the_rule_holds_in_what_is_written(model, monkeypatch):
+    generator = load_generator(f"{model}&no_repeat=1", None)
+    written, generate = [], generator.model.generate
+    monkeypatch.setattr(
+        generator.model, "generate", lambda **options: written.append(generate(**options)) or written[-1]
+    )
+    told(generator)
+    begin = 1 if model.startswith("seq2seq") else written[0].shape[1] - 12
+    draft = written[0][0, begin:].tolist()
+    assert len(set(draft)) == len(draft) >= 8
