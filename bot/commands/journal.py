@@ -1,4 +1,4 @@
-"""`bot journal show | export`: what was asked on every channel, for the terminal and for other programs."""
+"""`bot journal show | export | pairs`: what was asked on every channel, to read, for programs, and to learn from."""
 
 import csv
 import json
@@ -9,13 +9,16 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from bot.settings import read as read_settings
 from indexer.command import FOLDER, JSON, Commands, echo_json
 from indexer.errors import UserError
+
+if TYPE_CHECKING:
+    from indexer.row import Row
 
 JOURNAL = click.option("--journal", type=FOLDER, help="The journal's file.  [default: as bot settings says]")
 SINCE = click.option("--since", default="", help="Only from this time on: 2026-11-21, 2026-11-21T09:30 (UTC), or 7d.")
@@ -88,6 +91,44 @@ def export(file: Path | None, form: str | None, since: str, journal: Path | None
     click.echo(f"{count:,} exchanges in {file}", err=True)
 
 
+@journal.command()
+@click.argument("file", type=FOLDER, required=False)
+@click.option("--index", type=FOLDER, help="Folder that has the stored questions.  [default: as bot settings says]")
+@SINCE
+@JOURNAL
+def pairs(file: Path | None, index: Path | None, since: str, journal: Path | None) -> None:
+    r"""Write what visitors' clicks and thumbs teach to FILE (.tsv), or to stdout, for `bot train similarity`.
+
+    A line is a message, a tab, and the stored question that was clicked for it or whose answer got a thumb up. A
+    message with personal data is left out, masked or not: nobody types [phone], and more of it may stand there.
+
+    \b
+    Example:
+      bot journal pairs clicks.tsv --since 30d
+      bot train similarity --train clicks.tsv --encoder bilingual --out runs/similarity
+    """
+    from bot.journal.pairs import HEADER
+    from bot.journal.pairs import pairs as paired
+    from bot.journal.reading import exchanges
+
+    if file and file.suffix.lower() != ".tsv":
+        raise UserError(f"{file} does not end in .tsv, by which bot train knows pairs. Name it so.")
+    path = _path(journal)
+    found, left = paired(exchanges(path, _time(since), only_voted=True), _rows(index))
+    without = "; left out: " + ", ".join(f"{count:,} {why}" for why, count in left.items()) if left else ""
+    if not found:
+        raise UserError(
+            f"nothing to learn from in {path} yet{without}. Visitors make pairs where they click a question of "
+            '"Is it one of these?" or the thumb below an answer. What they did so far: bot journal show --votes'
+        )
+    lines = "".join("\t".join(pair) + "\n" for pair in [HEADER, *found])
+    if file:
+        file.write_text(lines, encoding="utf-8")
+    else:
+        click.echo(lines, nl=False)
+    click.echo(f"{len(found):,} pairs{f' in {file}' if file else ''}{without}", err=True)
+
+
 def write(rows: Iterator[dict[str, Any]], out: TextIO, form: str) -> int:
     """Write exchanges, one after the other; give how many."""
     from bot.journal.file import EXCHANGES
@@ -141,6 +182,17 @@ def _path(journal: Path | None) -> Path:
     if path is None:
         raise UserError("the journal is switched off in the settings. Name one: --journal data/journal.db")
     return path
+
+
+def _rows(folder: Path | None) -> dict[str, "Row"]:
+    """Read the stored questions of an index, by their ids."""
+    from indexer.index import Index
+
+    index = Index.open(folder or read_settings().settings.index)
+    try:
+        return {row.id: row for row in index.database.rows(index.facts.generation)}
+    finally:
+        index.close()
 
 
 def _time(since: str) -> str:

@@ -177,6 +177,16 @@ def test_scores_of_pairs_are_learned_in_their_order(sheet, tmp_path):
     assert found["before"]["spearman"] < 0.9 < found["after"]["spearman"]
 
 
+def test_messages_learn_the_questions_that_were_clicked_for_them(sheet, tmp_path):
+    clicks = tmp_path / "clicks.tsv"
+    rows = [("message", "question"), ("green cloud", "apple red"), ("purple green", "apple red"),
+            ("red 구름", "river stone"), ("stone", "cloud 구름"), ("사과", "apple green")]  # fmt: skip
+    clicks.write_text("\n".join(map("\t".join, rows)), "utf-8")
+    found = train(Request("similarity", clicks, tmp_path / "out", clicks, bert(sheet), 40, 5, 5e-3, patience=0))
+    assert found["before"]["recall@1"] < 1 == found["after"]["recall@1"]
+    assert found["saved"] == "trained"
+
+
 def test_a_student_learns_its_teachers_vectors(learned, sheet, tmp_path):
     teacher, _ = learned
     pairs = tmp_path / "pairs.tsv"
@@ -236,6 +246,7 @@ def test_pairs_by_hand():
         ("a.tsv", "one\tother\tscore\na\tb\t3.5\nc\td\t1", Pair("{}, line 2", "a", "b", 3.5)),
         ("a.tsv", "q1\tq2\tis_duplicate\na\tb\t1\nc\td\t0", Pair("{}, line 2", "a", "b", 1.0)),
         ("a.tsv", "ko\ten\na\tb", Pair("{}, line 2", "a", "b", None)),
+        ("a.tsv", "message\tquestion\na\tb", Pair("{}, line 2", "a", "b", None)),
         ("a.tsv", "질문\t답변\na\tb", Wording("{}, row 2", "", "a", "")),
         ("a.csv", "id,entry,question,answer\nx,e,a,b", Wording("{}, row 2", "x", "a", "e")),
         ("a.jsonl", '{"qid": 7, "query": "a", "groups": ["e"]}', Asked("{}, 7", "a", frozenset({"e"}))),
