@@ -48,3 +48,11 @@ def softmax(logits: Any) -> Any:
     """Give probabilities that sum to 1 along the last axis."""
     raised = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
     return raised / raised.sum(axis=-1, keepdims=True)
+
+
+def likeliest(names: Sequence[str], logits: Any) -> dict[str, Any]:
+    """Give the best name as `label`, its `probability`, and the `probabilities` of all, best first; logits (names,)."""
+    shares = zip(names, softmax(logits).tolist(), strict=True)
+    ordered = dict(sorted(shares, key=lambda item: -item[1]))
+    best = next(iter(ordered))
+    return {"label": best, "probability": ordered[best], "probabilities": ordered}

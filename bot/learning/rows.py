@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from indexer.errors import UserError
@@ -47,16 +48,23 @@ def read_delimited(path: Path) -> Iterator[Row]:
         yield where, dict(zip(header, cells, strict=True))
 
 
-def column(where: str, row: Mapping[str, Any], name: str) -> Any:
-    """Take a column of a row; a missing one is an error that lists those that are there."""
+def column(where: str, row: Mapping[str, Any], name: str, option: str = "", others: Sequence[str] = ()) -> Any:
+    """Take a column of a row; a missing one is an error that lists those that are there.
+
+    Where an `option` (`--label`) names the column, the error says what to type: the likeliest of those that are
+    neither there for something else nor among `others`.
+    """
     if name not in row:
-        raise UserError(f"{where}: there is no {name!r}, only {', '.join(map(repr, row)) or 'nothing'}. Add it.")
+        there = ", ".join(map(repr, row)) or "nothing"
+        likeliest = _likeliest(row, option, others) if option else ""
+        typed = f"Type: {option} {quote(likeliest)}, or add it." if likeliest else "Add it."
+        raise UserError(f"{where}: there is no {name!r}, only {there}. {typed}")
     return row[name]
 
 
-def text_of(where: str, row: Mapping[str, Any], name: str) -> str:
-    """Take a text of a row; a missing, blank or other value is an error."""
-    value = column(where, row, name)
+def text_of(where: str, row: Mapping[str, Any], name: str, option: str = "", others: Sequence[str] = ()) -> str:
+    """Take a text of a row; a missing (see `column`), blank or other value is an error."""
+    value = column(where, row, name, option, others)
     if not isinstance(value, str) or not value.strip():
         raise UserError(f"{where}: {name!r} is {value!r}, not a text. Write one there, or take the row out.")
     return value
@@ -77,6 +85,16 @@ def full(path: Path, examples: Sequence[Any]) -> None:
     """Refuse a file without examples."""
     if not examples:
         raise UserError(f"{path}: there is no example below the header. Add some.")
+
+
+def _likeliest(row: Mapping[str, Any], option: str, others: Sequence[str]) -> str:
+    """Guess a column: the one with the longest text; for a label the last one, and not that text."""
+    free = [name for name in row if name not in others]
+    text = max(free, key=lambda name: len(str(row[name])), default="")
+    if option != "--label":
+        return text
+    left = free if any(name in row for name in others) else [name for name in free if name != text]
+    return left[-1] if left else ""
 
 
 def _object(where: str, line: str) -> Mapping[str, Any]:

@@ -120,12 +120,12 @@ def place(label: str, setup: Setup, where: str) -> int:
     return setup.labels.index(label)
 
 
-def classes(labels: Sequence[str], path: str) -> tuple[str, ...]:
+def classes(labels: Sequence[str], where: str) -> tuple[str, ...]:
     """Order labels, numbers by value; a single one is an error."""
     found = set(labels)
     if len(found) < 2:
         only = f"only {min(found)!r}" if found else "no label"
-        raise UserError(f"{path}: {only} occurs. Learning to tell apart takes examples of two labels or more.")
+        raise UserError(f"{where}: {only} occurs, from here on. Add rows of another label, to be told from it.")
     numbers = all(label.lstrip("-").isdecimal() for label in found)
     return tuple(sorted(found, key=int) if numbers else sorted(found))
 

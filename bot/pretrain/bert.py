@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bot.learning.sources import contents
 from bot.pretrain import check_installed, checkpoint, features, running
 from bot.pretrain.documents import Document
 from bot.pretrain.tokenizer import backend, open_tokenizer
@@ -63,8 +64,9 @@ def pretrain_bert(
     check_installed()
     check_shape(shape, reading)
     cutter = open_tokenizer(tokenizer)
+    _check_tokens(cutter, tokenizer)
     arguments = {"tokenizer": tokenizer, **asdict(shape), **asdict(reading), **asdict(schedule)}
-    plan = running.begin(out, arguments | {"data": hash_of(documents)})
+    plan = running.begin(out, arguments | made_from(documents, cutter))
     from transformers import BertConfig, BertForMaskedLM, BertForPreTraining, set_seed
 
     cutter.model_max_length = shape.positions or reading.length
@@ -97,8 +99,9 @@ def continue_bert(
     check_installed()
     name = checkpoint(spec)
     cutter = open_tokenizer(spec)
+    _check_tokens(cutter, spec)
     arguments = {"continue_from": spec, **asdict(reading), **asdict(schedule)}
-    plan = running.begin(out, arguments | {"data": hash_of(documents)})
+    plan = running.begin(out, arguments | made_from(documents, cutter, name))
     model, headless = open_masked(name)
     _check_fit(model, cutter, spec, reading.length)
     if headless:
@@ -140,6 +143,19 @@ def check_shape(shape: Shape, reading: Reading) -> None:
         )
     if not 0 < reading.mask_rate < 1:
         raise UserError(f"--mask-rate {reading.mask_rate:g}: it lies between 0 and 1. Type: --mask-rate 0.15")
+
+
+def made_from(documents: Sequence[Document], cutter: Any, name: str = "") -> dict[str, str]:
+    """Hash what a run is made from: its texts, its tokenizer and, where it goes on from a folder, what is in that."""
+    from indexer.transformer import tokenizer_text
+
+    named = "".join(f"\n{kind} {token}" for kind, token in sorted(cutter.special_tokens_map.items()))
+    found = {
+        "data": hash_of(documents),
+        "vocabulary": fingerprint.of_text(tokenizer_text(cutter.backend_tokenizer) + named),
+    }
+    checkpoint = "".join(contents([name]).values())
+    return {**found, "checkpoint": checkpoint} if checkpoint else found
 
 
 def hash_of(documents: Sequence[Document]) -> str:
@@ -260,5 +276,13 @@ def _check_fit(model: Any, cutter: Any, spec: str, length: int) -> None:
         raise UserError(
             f"--length {length} is longer than the {limit} tokens that {spec} reads. Type: --length {limit}"
         )
-    if cutter.mask_token_id is None:
-        raise UserError(f"{spec}: its tokenizer has no mask token, so no word can be hidden. Choose a BERT.")
+
+
+def _check_tokens(cutter: Any, name: str) -> None:
+    """Refuse a tokenizer without a token that sequences are written with."""
+    lacking = [kind for kind in ("mask", "cls", "sep", "pad") if getattr(cutter, f"{kind}_token_id") is None]
+    if lacking:
+        raise UserError(
+            f"{name}: its tokenizer has no {' and no '.join(lacking)} token. Choose a BERT's, or type: "
+            "bot pretrain tokenizer FILE --out DIR"
+        )

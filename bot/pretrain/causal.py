@@ -50,13 +50,13 @@ def pretrain_causal(
     check_installed()
     bert.check_shape(shape, bert.Reading(length=blocks.length))
     cutter = open_tokenizer(tokenizer)
+    end = end_token(cutter, tokenizer)
     arguments = {"tokenizer": tokenizer, **asdict(shape), **asdict(blocks), **asdict(schedule)}
-    plan = running.begin(out, arguments | {"data": bert.hash_of(documents)})
+    plan = running.begin(out, arguments | bert.made_from(documents, cutter))
     from transformers import GPT2Config, GPT2LMHeadModel, set_seed
 
     cutter.model_max_length = shape.positions or blocks.length
     set_seed(schedule.seed)
-    end = end_token(cutter, tokenizer)
     config = GPT2Config(
         vocab_size=len(cutter),
         n_embd=shape.hidden,
@@ -86,9 +86,11 @@ def continue_causal(
     """Go on training a causal checkpoint on other texts; give the content of run.json."""
     check_installed()
     cutter = open_tokenizer(spec)
+    end_token(cutter, spec)
+    name = checkpoint(spec)
     arguments = {"continue_from": spec, **asdict(blocks), **asdict(schedule)}
-    plan = running.begin(out, arguments | {"data": bert.hash_of(documents)})
-    config, model = open_causal(checkpoint(spec), spec)
+    plan = running.begin(out, arguments | bert.made_from(documents, cutter, name))
+    config, model = open_causal(name, spec)
     limit = getattr(config, "max_position_embeddings", blocks.length)
     if blocks.length > limit:
         raise UserError(f"--length {blocks.length} is longer than the {limit} tokens that {spec} reads.")
@@ -118,7 +120,10 @@ def end_token(cutter: Any, name: str) -> int:
     for found in (cutter.eos_token_id, cutter.sep_token_id):
         if found is not None:
             return int(found)
-    raise UserError(f"{name}: its tokenizer has no token that ends a text. Choose another.")
+    raise UserError(
+        f"{name}: its tokenizer has no end and no sep token, to end a text. Choose another, or type: "
+        "bot pretrain tokenizer FILE --out DIR"
+    )
 
 
 def write_sample(model: Any, cutter: Any, prompt: str, tokens: int, end: int, seed: int) -> str:

@@ -46,10 +46,17 @@ def split(documents: Sequence[Document], share: float, seed: int) -> tuple[list[
     """Hold a share of the documents out, at least one; give those to learn from and those held out.
 
     Raises:
-        UserError: there are fewer than four documents, or nothing is left to learn from.
+        UserError: the share is none, there are fewer than four documents, or nothing is left to learn from.
     """
+    if not 0 < share < 1:
+        raise UserError(f"--held-out {share:g}: a share between 0 and 1. Type: --held-out 0.05")
     count = max(1, round(share * len(documents)))
-    if not 0 < share < 1 or len(documents) < 4 or count > len(documents) - 2:
+    if len(documents) >= 4 and count > len(documents) - 2:
+        raise UserError(
+            f"--held-out {share:g} of {len(documents)} documents leaves {len(documents) - count} to learn from, where "
+            "two are needed. Type: --held-out 0.05"
+        )
+    if len(documents) < 4:
         raise UserError(
             f"found {len(documents)} document(s), to hold {share:g} of them out. There must be at least 4: put a blank "
             f"line between documents, or type --window 20 (sentences each) or --document-per-line."

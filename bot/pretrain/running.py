@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 PLAN, RECORD, PICTURE, CHECKPOINTS = "plan.json", "run.json", "loss.svg", "checkpoints"
 SHARE = 0.1  # of the steps: so often a checkpoint is written and the held-out part is judged
 KEPT = 2  # checkpoints at a time
+# Arguments that are hashes, and what they are of.
+HASHED = {"data": "text", "vocabulary": "tokenizer", "checkpoint": "checkpoint to go on from"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +51,22 @@ def begin(out: Path, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Give the plan of an unfinished run with the same arguments, or a new one.
 
     Raises:
-        UserError: the folder holds a finished run, or an unfinished one with other arguments.
+        UserError: the folder holds a finished run, or an unfinished one with other arguments or from other contents.
     """
     if (out / RECORD).exists():
         raise UserError(f"{out} holds a finished run. Name another --out, or delete it.")
     if (out / PLAN).exists():
         plan: dict[str, Any] = json.loads((out / PLAN).read_text("utf-8"))
         for name, value in json.loads(json.dumps(dict(arguments))).items():
-            if plan["arguments"].get(name) != value:
+            before = plan["arguments"].get(name)
+            if before != value and name in HASHED:
                 raise UserError(
-                    f"{out} holds an unfinished run with {name} {plan['arguments'].get(name)!r}, now {value!r}. "
+                    f"{out} holds an unfinished run whose {HASHED[name]} has changed since. "
+                    f"Put the former one back, name another --out, or delete {out}."
+                )
+            if before != value:
+                raise UserError(
+                    f"{out} holds an unfinished run with {name} {before!r}, now {value!r}. "
                     f"Type the same command to go on with it, name another --out, or delete {out}."
                 )
         return plan

@@ -121,19 +121,16 @@ def predict(model: Any, setup: Setup, texts: Sequence[str], contexts: Sequence[s
     """Weigh the contexts, which are the candidates, for each text."""
     import torch
 
+    from bot.learning.batches import likeliest
+
     if len(contexts) < 2:
         raise UserError("choose needs two candidates or more. Type: --context ONE --context OTHER")
+    if twice := next((one for at, one in enumerate(contexts) if one in contexts[:at]), None):
+        raise UserError(f"--context {twice[:60]!r} is given twice. Type each candidate once.")
     batch = collate(setup)([{**_together(text, contexts, setup), "labels": 0} for text in texts])
     with torch.no_grad():
-        shares = model(**{name: value for name, value in batch.items() if name != "labels"}).logits.softmax(dim=-1)
-    return [
-        {
-            "text": text,
-            "label": contexts[int(line.argmax())],
-            "probabilities": dict(zip(contexts, line.tolist(), strict=True)),
-        }
-        for text, line in zip(texts, shares, strict=True)
-    ]
+        lines = model(**{name: value for name, value in batch.items() if name != "labels"}).logits.float().numpy()
+    return [{"text": text, **likeliest(contexts, line)} for text, line in zip(texts, lines, strict=True)]
 
 
 def _together(question: str, candidates: Sequence[str], setup: Setup) -> dict[str, list[list[int]]]:

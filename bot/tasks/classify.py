@@ -49,7 +49,7 @@ def read(path: Path, options: Options) -> list[Example]:
 
 def labels(examples: Sequence[Example], options: Options) -> tuple[str, ...]:
     """Order the labels, numbers by value."""
-    return classes([example.label for example in examples], examples[0].where.rpartition(",")[0])
+    return classes([example.label for example in examples], examples[0].where)
 
 
 def model(encoder: "BertEncoder", setup: Setup) -> Any:
@@ -93,12 +93,11 @@ def metrics(predictions: Any, data: Data, setup: Setup) -> dict[str, float]:
 
 def predict(trained: Any, setup: Setup, texts: Sequence[str], contexts: Sequence[str]) -> list[dict[str, Any]]:
     """Give the likeliest label of each text, and the probability of every label."""
-    from bot.learning.batches import outputs, softmax
+    from bot.learning.batches import likeliest, outputs
 
     refuse_contexts(contexts)
     told = outputs(trained, _tokens(texts, setup), setup.tokenizer.pad_token_id)
-    shares = [dict(zip(setup.labels, softmax(row["logits"]).tolist(), strict=True)) for row in told]
-    return [_told(text, share) for text, share in zip(texts, shares, strict=True)]
+    return [{"text": text, **likeliest(setup.labels, row["logits"])} for text, row in zip(texts, told, strict=True)]
 
 
 def _tokens(texts: Sequence[str], setup: Setup) -> list[dict[str, Any]]:
@@ -106,19 +105,13 @@ def _tokens(texts: Sequence[str], setup: Setup) -> list[dict[str, Any]]:
     return [{name: found[name][at] for name in found} for at in range(len(texts))]
 
 
-def _told(text: str, shares: Mapping[str, float]) -> dict[str, Any]:
-    best = max(shares, key=lambda label: shares[label])
-    ordered = dict(sorted(shares.items(), key=lambda item: -item[1]))
-    return {"text": text, "label": best, "probability": shares[best], "probabilities": ordered}
-
-
 def _example(where: str, row: Mapping[str, Any], options: Options) -> Example:
     if options.text not in row and "query" in row and "groups" in row:
         return Example(where, text_of(where, row, "query"), _group(where, row))
-    label = column(where, row, options.label)
+    label = column(where, row, options.label, "--label", (options.text,))
     if isinstance(label, bool) or not isinstance(label, str | int) or not str(label).strip():
         raise UserError(f"{where}: {options.label!r} is {label!r}. A label is a word or a whole number.")
-    return Example(where, text_of(where, row, options.text), str(label).strip())
+    return Example(where, text_of(where, row, options.text, "--text", (options.label,)), str(label).strip())
 
 
 def _group(where: str, row: Mapping[str, Any]) -> str:

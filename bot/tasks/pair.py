@@ -67,11 +67,11 @@ def apart(examples: Sequence[Example], draw: random.Random) -> list[int]:
 
 def labels(examples: Sequence[Example], options: Options) -> tuple[str, ...]:
     """Order the labels; none where a number is learned."""
-    source = examples[0].where.rpartition(",")[0]
+    where = examples[0].where
     if isinstance(examples[0].target, str):
-        return classes([str(example.target) for example in examples], source)
+        return classes([str(example.target) for example in examples], where)
     if len({example.target for example in examples}) < 2:
-        raise UserError(f"{source}: every score is {examples[0].target:g}. Learning takes pairs of different scores.")
+        raise UserError(f"{where}: every score is {examples[0].target:g}, from here on. Add pairs of another score.")
     return ()
 
 
@@ -127,22 +127,15 @@ def metrics(predictions: Any, data: Data, setup: Setup) -> dict[str, float]:
 
 def predict(trained: Any, setup: Setup, texts: Sequence[str], contexts: Sequence[str]) -> list[dict[str, Any]]:
     """Judge each text with each context: a score, or a label and the probability of every label."""
-    from bot.learning.batches import softmax
+    from bot.learning.batches import likeliest
 
     if not contexts:
         raise UserError("this model reads two texts together: give the second with --context TEXT.")
     pairs = [(text, context) for text in texts for context in contexts]
     found = []
     for (text, context), row in zip(pairs, logits(trained, setup, pairs), strict=True):
-        said: dict[str, Any] = {"text": text, "context": context}
-        if setup.labels:
-            shares = dict(zip(setup.labels, softmax(row).tolist(), strict=True))
-            best = max(shares, key=lambda label: shares[label])
-            ordered = dict(sorted(shares.items(), key=lambda item: -item[1]))
-            said |= {"label": best, "probability": shares[best], "probabilities": ordered}
-        else:
-            said["score"] = float(row[0])
-        found.append(said)
+        said = likeliest(setup.labels, row) if setup.labels else {"score": float(row[0])}
+        found.append({"text": text, "context": context, **said})
     return found
 
 
@@ -177,7 +170,8 @@ def _example(where: str, row: Mapping[str, Any], options: Options) -> Example:
         raise UserError(f"{where}: 'is_duplicate' is {value!r}. Write 1 where both mean the same, else 0.")
     if not value:
         raise UserError(f"{where}: {named!r} is empty. Write one there, or take the row out.")
-    return Example(where, text_of(where, row, first), text_of(where, row, second), target)
+    one = text_of(where, row, first, "--first", (second, *TARGETS))
+    return Example(where, one, text_of(where, row, second, "--second", (first, *TARGETS)), target)
 
 
 def _several(where: str, row: Mapping[str, Any]) -> list[Example]:
@@ -198,8 +192,9 @@ def _columns(where: str, row: Mapping[str, Any], options: Options) -> tuple[str,
     others = [name for name in row if name not in TARGETS]
     if usual is None and len(others) < 2:
         raise UserError(f"{where}: there are no two text columns, only {', '.join(map(repr, row))}. Add them.")
-    first, second = usual or others[:2]
-    return options.first or first, options.second or second
+    both = list(usual or others[:2])
+    first = options.first or next(name for name in both if name != options.second)
+    return first, options.second or next(name for name in reversed(both) if name != first)
 
 
 def _number(where: str, value: str) -> float:

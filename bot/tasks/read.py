@@ -10,7 +10,7 @@ import re
 import string
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -29,6 +29,7 @@ DEFAULTS = {"max_length": 256}
 ANSWERED, UNANSWERED = "answer", "no answer"
 NOWHERE = (0, 0)
 STARTS = 20  # likeliest starts, and ends, that are looked at
+LEAST = {"stride": 0, "longest_question": 3, "longest_answer": 1}  # [CLS] and [SEP] are of the question
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class Found(NamedTuple):
 
 def read(path: Path, options: Options) -> list[Example]:
     """Read a file's questions."""
+    _check(options)
     rows = _squad(path) if path.suffix.lower() == ".json" else read_objects(path)
     found = [_example(where, row) for where, row in rows]
     full(path, found)
@@ -69,7 +71,7 @@ def read(path: Path, options: Options) -> list[Example]:
 def labels(examples: Sequence[Example], options: Options) -> tuple[str, ...]:
     """Tell whether the model may say that there is no answer: where the training data has such questions."""
     if not any(example.answers for example in examples):
-        raise UserError(f"{examples[0].where.rpartition(',')[0]}: no question has an answer. Give some that do.")
+        raise UserError(f"{examples[0].where}: no question has an answer, from here on. Add some that do.")
     return (ANSWERED,) if all(example.answers for example in examples) else (ANSWERED, UNANSWERED)
 
 
@@ -195,6 +197,13 @@ def _likely(feature: Mapping[str, Any], starts: Any, ends: Any, longest: int) ->
         for last in likely[1]:
             if first <= last < first + longest:
                 yield Found(float(starts[first] + ends[last]), places[first][0], places[last][1])
+
+
+def _check(options: Options) -> None:
+    for option in fields(options):
+        name, given, least = option.name.replace("_", "-"), getattr(options, option.name), LEAST[option.name]
+        if given < least:
+            raise UserError(f"--{name} {given}: give at least {least} tokens. Type: --{name} {option.default}")
 
 
 def _example(where: str, row: Mapping[str, Any]) -> Example:

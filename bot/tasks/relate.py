@@ -94,7 +94,7 @@ def marked(where: str, text: str, subject: tuple[int, int], object: tuple[int, i
 
 def labels(examples: Sequence[Example], options: Options) -> tuple[str, ...]:
     """Name the relations."""
-    return classes([example.label for example in examples], examples[0].where.rpartition(",")[0])
+    return classes([example.label for example in examples], examples[0].where)
 
 
 def model(encoder: "BertEncoder", setup: Setup) -> Any:
@@ -128,17 +128,10 @@ def add_markers(encoder: "BertEncoder") -> None:
 
 def encode(examples: Sequence[Example], setup: Setup) -> list[dict[str, Any]]:
     """Give ids and the relation's number."""
-    found = []
-    starts = [setup.tokenizer.convert_tokens_to_ids(marker) for marker in STARTS]
-    for example in examples:
-        ids = setup.tokenizer(example.text, truncation=True, max_length=setup.max_length)
-        if not all(start in ids["input_ids"] for start in starts):
-            raise UserError(
-                f"{example.where}: an entity begins behind the first {setup.max_length} tokens. "
-                "Type a larger --max-length, or cut the text around the entities."
-            )
-        found.append({**ids, "labels": place(example.label, setup, example.where)})
-    return found
+    return [
+        {**_ids(example.where, example.text, setup), "labels": place(example.label, setup, example.where)}
+        for example in examples
+    ]
 
 
 def collate(setup: Setup) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
@@ -176,22 +169,25 @@ def load(folder: Path, setup: Setup) -> Any:
 
 def predict(model: Any, setup: Setup, texts: Sequence[str], contexts: Sequence[str]) -> list[dict[str, Any]]:
     """Name the relation in each marked text, with the probabilities of all."""
-    import torch
+    from bot.learning.batches import likeliest, outputs
 
     refuse_contexts(contexts)
     for text in texts:
         if not all(re.search(rf"\[E{name}\].*\[/E{name}\]", text) for name in "12"):
             raise UserError(f'{text[:60]!r}: mark both entities: "[E1] order 7 [/E1] was placed by [E2] Mina [/E2]".')
-    batch = setup.tokenizer(
-        list(texts), truncation=True, max_length=setup.max_length, padding=True, return_tensors="pt"
-    )
-    with torch.no_grad():
-        shares = model(**batch).logits.softmax(dim=-1).tolist()
-    said = [dict(zip(setup.labels, line, strict=True)) for line in shares]
-    return [
-        {"text": text, "label": max(found, key=lambda label: found[label]), "probabilities": found}
-        for text, found in zip(texts, said, strict=True)
-    ]
+    told = outputs(model, [_ids(repr(text[:60]), text, setup) for text in texts], setup.tokenizer.pad_token_id)
+    return [{"text": text, **likeliest(setup.labels, row["logits"])} for text, row in zip(texts, told, strict=True)]
+
+
+def _ids(where: str, text: str, setup: Setup) -> dict[str, Any]:
+    """Give a marked text's ids; where a marker is cut off, no state stands for its entity, and that is an error."""
+    ids = setup.tokenizer(text, truncation=True, max_length=setup.max_length)
+    if not all(setup.tokenizer.convert_tokens_to_ids(marker) in ids["input_ids"] for marker in STARTS):
+        raise UserError(
+            f"{where}: an entity begins behind the first {setup.max_length} tokens. "
+            "Cut the text around the entities, or train with a larger --max-length."
+        )
+    return {**ids}
 
 
 def _refuse_crossing(where: str, one: tuple[int, int], other: tuple[int, int]) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bot.learning import runs
+from bot.learning.sources import contents
 from bot.learning.task import Data, Setup, needs, scored_by
 from bot.tasks import load_task
-from indexer import fingerprint
 from indexer.errors import UserError
 from indexer.progress import Progress, silent
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 USUAL = {"epochs": 3.0, "batch": 16, "rate": 5e-5, "max_length": 128}
 FROZEN = {"epochs": 100.0, "batch": 64, "rate": 2e-3}  # a head alone is quick, and starts from nothing
+# Options of tasks that name what a run is made from, besides --train, --dev and --encoder.
+FILES, MODELS = ("corpus", "qrels"), ("teacher", "search", "model")
 HELD_OUT = 0.1  # of the training examples, where no dev file is given
 
 
@@ -103,14 +105,17 @@ def settled(request: Request) -> tuple[Request, Any]:
 
 
 def _facts(request: Request) -> dict[str, Any]:
+    """Give what a run that goes on must share with the killed one: arguments, and the hashes of all that it reads."""
     arguments = {
         name: str(value) if isinstance(value, Path) else value
         for name, value in asdict(request).items()
         if name not in ("task", "out")
     }
-    files = [path for path in (request.train, request.dev) if path is not None]
-    data = {str(path): fingerprint.of_file(path) for path in files if path.is_file()}
-    return {"task": request.task, "arguments": arguments, "data": data}
+    options = asdict(request.options)
+    files = [str(path) for path in (request.train, request.dev) if path is not None]
+    files += [options[name] for name in FILES if options.get(name)]
+    models = [request.encoder, *(options[name] for name in MODELS if options.get(name))]
+    return {"task": request.task, "arguments": arguments, "data": contents(files), "models": contents(models)}
 
 
 def _lesson(request: Request, task: Any, progress: Progress) -> Lesson:

@@ -20,7 +20,8 @@ FORMS = {  # the form that a task's file usually has
 NO_ANSWER = "no column is known as the answer"
 COLUMN = [
     ("classify", lines({"text": "a", "label": 1}, {"text": "b"}), "line 2: there is no 'label', only 'text'"),
-    ("classify", lines({"label": 1}), "line 1: there is no 'text', only 'label'"),
+    ("classify", lines({"text": "a", "mood": "x"}), "only 'text', 'mood'. Type: --label mood, or add it."),
+    ("classify", lines({"label": 1}), "line 1: there is no 'text', only 'label'. Add it."),
     ("pair", "one\tother\nx\ty\n", "line 2: none of the columns score, is_duplicate, label"),
     ("tag", lines({"text": "abc", "entities": []}, {"text": "abc"}), "line 2: there is no 'entities'"),
     ("read", lines({"question": "q", "answers": []}), "line 1: there is no 'context', only 'question', 'answers'"),
@@ -32,11 +33,12 @@ COLUMN = [
     ("reply", "id,question\n1,a\n", NO_ANSWER),
 ]
 ALIKE = [
-    ("classify", lines({"text": "a", "label": "x"}, {"text": "b", "label": "x"}), ": only 'x' occurs"),
-    ("pair", "one\tother\tlabel\na\tb\tx\nc\td\tx\n", ": only 'x' occurs"),
+    ("classify", lines({"text": "a", "label": "x"}, {"text": "b", "label": "x"}), ", line 1: only 'x' occurs"),
+    ("pair", "one\tother\tlabel\na\tb\tx\nc\td\tx\n", ", line 2: only 'x' occurs"),
+    ("pair", "one\tother\tscore\na\tb\t1\nc\td\t1\n", ", line 2: every score is 1, from here on. Add pairs of another"),
     ("tag", lines({"text": "abc", "entities": []}), ": no text has an entity"),
-    ("read", lines({"question": "q", "context": "abc", "answers": []}), ": no question has an answer"),
-    ("relate", lines({"text": "a b", "subject": [0, 1], "object": [2, 3], "label": "x"}), ": only 'x' occurs"),
+    ("read", lines({"question": "q", "context": "abc", "answers": []}), ", line 1: no question has an answer"),
+    ("relate", lines({"text": "a b", "subject": [0, 1], "object": [2, 3], "label": "x"}), ", line 1: only 'x' occurs"),
     ("seq2seq", "source\ttarget\nx\t\n", ", line 2: 'target' is ''"),
     ("choose", "question,answer\na,one\nb,two\n", ": no question can be asked"),
     ("similarity", "question,answer\na,one\nb,one\n", ": 2 wordings of 1 entries"),

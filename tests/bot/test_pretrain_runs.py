@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from safetensors.numpy import load_file, save_file
 
 from bot.cli import main
 from bot.pretrain import bert, checkpoint, running
@@ -184,6 +186,37 @@ def test_a_killed_run_goes_on_where_its_last_checkpoint_is(base, tmp_path):
     assert "finished run" in bot(*command).stderr
 
 
+@pytest.mark.parametrize(
+    ("kind", "source", "told"),
+    [
+        ("bert", "tokenizer", "whose tokenizer has changed since"),
+        ("causal", "tokenizer", "whose tokenizer has changed since"),
+        ("bert", "bert", "whose checkpoint to go on from has changed since"),
+    ],
+)
+def test_a_killed_run_does_not_go_on_from_something_else_at_the_same_path(
+    base, tmp_path, monkeypatch, kind, source, told
+):
+    shutil.copytree(base / source, tmp_path / source)
+    given = (
+        ["--tokenizer", tmp_path / source, *SIZES] if source == "tokenizer" else ["--continue-from", tmp_path / source]
+    )
+    command = [kind, base / "corpus.txt", *given, "--length", 40, "--cache", tmp_path, "--steps", 2]
+    command += ["--out", tmp_path / "out"]
+    with monkeypatch.context() as patch:  # as if it were killed before it is written
+        patch.setattr(running, "finish", lambda out, *rest: {"after": {}, "before": {}, "steps": 0, "seconds": 0.0})
+        assert bot(*command).exit_code == 0
+    assert (tmp_path / "out/plan.json").exists()
+    if source == "tokenizer":
+        bot("tokenizer", base / "corpus.txt", "--out", tmp_path / source, "--kind", "character")
+    else:
+        weights = load_file(tmp_path / source / "model.safetensors")
+        next(iter(weights.values())).flat[0] += 1
+        save_file(weights, tmp_path / source / "model.safetensors", {"format": "pt"})
+    outcome = bot(*command)
+    assert (outcome.exit_code, told in outcome.stderr) == (2, True), outcome.stderr
+
+
 def test_checkpoints_are_limited(base, tmp_path, monkeypatch):
     monkeypatch.setattr(running, "finish", lambda out, *rest: {"after": {}, "before": {}, "steps": 0, "seconds": 0.0})
     command = [base / "corpus.txt", "--tokenizer", base / "tokenizer", "--cache", base / "cache", *SIZES]
@@ -207,10 +240,22 @@ def test_checkpoints_are_limited(base, tmp_path, monkeypatch):
         (["--continue-from", "B", "--length", "64"], "Type: --length 40"),
         (["--tokenizer", "T", "--document-per-line"], "--window 20 where the text runs on, or --no-nsp"),
         (["--tokenizer", "T", "--batch", "0"], "above 0"),
+        (["--tokenizer", "T", "--held-out", "0"], "--held-out 0: a share between 0 and 1. Type: --held-out 0.05"),
+        (["--tokenizer", "T", "--held-out", "1.5"], "--held-out 1.5: a share between 0 and 1. Type: --held-out 0.05"),
+        (["--tokenizer", "T", "--held-out", "0.99"], "0.99 of 80 documents leaves 1 to learn from"),
+        (["--tokenizer", "T without mask"], "its tokenizer has no mask token. Choose a BERT's, or type: bot pretrain"),
+        (["--tokenizer", "T without cls"], "its tokenizer has no cls token"),
+        (["--tokenizer", "T without sep"], "its tokenizer has no sep token"),
+        (["--tokenizer", "T without pad"], "its tokenizer has no pad token"),
+        (["--continue-from", "B without mask", "--length", "32"], "its tokenizer has no mask token"),
     ],
 )
 def test_what_does_not_fit_together_is_one_line(base, tmp_path, arguments, message):
-    named = {"T": str(base / "tokenizer"), "B": str(base / "bert")}
+    named = {"T": base / "tokenizer", "B": base / "bert"}
+    for argument in arguments:
+        folder, _, kind = argument.partition(" without ")
+        if kind:
+            named[argument] = without(kind, named[folder], tmp_path / "lacking")
     arguments = [named.get(argument, argument) for argument in arguments]
     outcome = bot("bert", base / "corpus.txt", "--out", tmp_path / "out", "--cache", tmp_path, *arguments)
     assert outcome.exit_code == 2
@@ -218,9 +263,23 @@ def test_what_does_not_fit_together_is_one_line(base, tmp_path, arguments, messa
     assert "unexpected" not in outcome.stderr
 
 
-def test_a_vocabulary_of_another_model_is_refused(base, tmp_path):
-    import shutil
+def without(kind, source, folder):
+    """A folder whose tokenizer lacks one of BERT's tokens."""
+    shutil.copytree(source, folder)
+    settings = json.loads((folder / "tokenizer_config.json").read_text("utf-8"))
+    del settings[f"{kind}_token"]
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    return folder
 
+
+def test_a_tokenizer_that_ends_no_text_writes_none(base, tmp_path):
+    lacking = without("sep", base / "tokenizer", tmp_path / "lacking")
+    outcome = bot("causal", base / "corpus.txt", "--tokenizer", lacking, "--out", tmp_path / "out", "--cache", tmp_path)
+    assert outcome.exit_code == 2
+    assert f"{lacking}: its tokenizer has no end and no sep token" in outcome.stderr
+
+
+def test_a_vocabulary_of_another_model_is_refused(base, tmp_path):
     mixed = tmp_path / "mixed"
     shutil.copytree(base / "bert", mixed)
     (tmp_path / "many.txt").write_text("".join(map(chr, range(ord("가"), ord("가") + 300))), encoding="utf-8")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file
+from serving import assert_serves
 from tiny_bert import make_tiny
 
 from bot.generators import _replying as replying
@@ -21,6 +22,7 @@ from bot.tasks import reply
 from bot.tasks._retrieved import Example
 from bot.training.predict import open_trained
 from bot.training.train import Request, train
+from indexer import export
 from indexer.build import build_index
 from indexer.errors import UserError
 
@@ -222,6 +224,15 @@ def test_a_frozen_encoder_stays_as_it_was_and_is_not_written(folder, learned):
     (folder / "empty").mkdir()
     with pytest.raises(UserError, match=r"no reply\.json.*Type: bot train reply"):
         replying.load(folder / "empty", fresh)
+
+
+def test_an_encoder_that_learned_too_serves_an_index(request_of, folder, small, tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "CACHE", tmp_path / "cache")
+    train(replace(request_of, out=tmp_path / "tuned", epochs=2, options=replace(OPTIONS, fine_tune=True)))
+    spec = f"bert:{tmp_path / 'tuned' / replying.ENCODER}"
+    prints = [open_trained(tmp_path / "tuned").model.encoder.fingerprint(), load_learner(spec).fingerprint()]
+    assert prints[0] == prints[1] != load_learner(f"bert:{folder / 'bert'}").fingerprint()
+    assert_serves(tmp_path / "tuned" / replying.ENCODER, small, tmp_path / "index")
 
 
 def test_a_checkpoint_of_another_shape_is_refused(folder, learned, tmp_path):

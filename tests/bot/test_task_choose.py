@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from serving import assert_serves
 from tiny_bert import make_tiny
 
 from bot.learning.task import Setup
 from bot.tasks import choose
 from bot.training.train import Request, train
+from indexer import export
 from indexer.build import build_index
 from indexer.encoders import load_encoder
 from indexer.errors import UserError
@@ -59,7 +61,12 @@ def test_six_questions_are_learned_by_heart(learned):
     model, tokenizer = opened(folder / "out")
     said = choose.predict(model, Setup(tokenizer, (), OPTIONS, 64), ["apple red"], ["apple green", "river stone"])[0]
     assert said["label"] == "river stone"
+    assert list(said) == ["text", "label", "probability", "probabilities"]
+    assert list(said["probabilities"]) == ["river stone", "apple green"]  # the best first, whatever was typed first
+    assert said["probability"] == said["probabilities"]["river stone"]
     assert sum(said["probabilities"].values()) == pytest.approx(1)
+    with pytest.raises(UserError, match=r"--context 'apple green' is given twice\. Type each"):
+        choose.predict(model, Setup(tokenizer, (), OPTIONS, 64), ["apple red"], ["apple green", "river", "apple green"])
     with pytest.raises(UserError, match="two candidates or more"):
         choose.predict(model, Setup(tokenizer, (), OPTIONS, 64), ["apple red"], ["apple green"])
 
@@ -111,6 +118,11 @@ def test_the_folder_is_an_encoder(learned):
     folder, _ = learned
     vectors = load_encoder(f"bert:{folder / 'out'}?precision=fp32").encode(["apple red", "cloud 구름"])
     assert np.linalg.norm(vectors, axis=1) == pytest.approx([1, 1], abs=1e-5)
+
+
+def test_its_encoder_serves_an_index(learned, small, tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "CACHE", tmp_path / "cache")
+    assert_serves(learned[0] / "out", small, tmp_path / "index")
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,13 @@ from collections import Counter
 
 import pytest
 import torch
+from serving import assert_serves
 from tiny_bert import make_tiny
 
 from bot.learning.task import Setup
 from bot.tasks import relate
 from bot.training.train import Request, train
+from indexer import export
 from indexer.encoders import load_encoder
 from indexer.errors import UserError
 
@@ -100,7 +102,7 @@ def test_a_wrong_row_is_named(tmp_path, change, told):
 
 def test_one_relation_alone_is_nothing_to_learn(tmp_path):
     path = write(tmp_path / "rows.jsonl", [row(*ROWS[0]), row(*ROWS[2])])
-    with pytest.raises(UserError, match="only 'wrote' occurs"):
+    with pytest.raises(UserError, match=r"rows\.jsonl, line 1: only 'wrote' occurs.* Add rows of another label"):
         relate.labels(relate.read(path, relate.Options()), relate.Options())
 
 
@@ -130,7 +132,11 @@ def test_six_examples_are_learned_by_heart_and_told_apart_by_the_markers(learned
     said = relate.predict(model, setup, texts, [])
     assert [line["label"] for line in said] == ["wrote", "read"]
     assert all(sum(line["probabilities"].values()) == pytest.approx(1) for line in said)
-    assert set(said[0]["probabilities"]) == {"wrote", "read"}
+    for line in said:
+        assert list(line) == ["text", "label", "probability", "probabilities"]
+        assert set(line["probabilities"]) == {"wrote", "read"}
+        assert next(iter(line["probabilities"].items())) == (line["label"], line["probability"])
+        assert list(line["probabilities"].values()) == sorted(line["probabilities"].values(), reverse=True)
     with pytest.raises(UserError, match="mark both entities"):
         relate.predict(model, setup, ["Mina wrote to Jun"], [])
 
@@ -177,12 +183,21 @@ def test_the_folder_is_an_encoder_with_the_trained_weights(learned):
     assert vectors[0] @ vectors[1] == pytest.approx(1, abs=1e-5)
 
 
+def test_its_encoder_serves_an_index(learned, small, tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "CACHE", tmp_path / "cache")
+    assert_serves(learned[0] / "out", small, tmp_path / "index")
+
+
 def test_an_entity_behind_the_limit_is_an_error(learned):
     folder, found = learned
     setup = Setup(tokenizer(folder / "out"), tuple(found["labels"]), relate.Options(), 6)
     example = relate.Example("rows.jsonl, line 1", "[E1] Mina [/E1] wrote to Jun [E2] Jun [/E2]", "wrote")
     with pytest.raises(UserError, match="line 1: an entity begins behind the first 6 tokens"):
         relate.encode([example], setup)
+    model = relate.load(folder / "out", setup)
+    with pytest.raises(UserError, match=r"^'\[E1\] Mina .*\[/E2\]': an entity begins behind the first 6 tokens"):
+        relate.predict(model, setup, ["[E1] Mina [/E1] [E2] Jun [/E2]", example.text], [])
+    assert len(relate.predict(model, setup, ["[E1] Mina [/E1] [E2] Jun [/E2]"], [])) == 1  # both begin in time
 
 
 def test_cls_state_has_half_the_width(tmp_path):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from serving import assert_serves
 from tiny_bert import make_tiny
 
 from bot.learning.learner import load_learner
@@ -18,7 +19,6 @@ from bot.training.trainer import balanced_loss
 from indexer import export
 from indexer.build import build_index
 from indexer.errors import UserError
-from indexer.index import Index
 
 CLASSIFY = [
     {"text": "the parcel came early", "label": "glad"},
@@ -145,20 +145,8 @@ def test_predictions_are_what_plain_transformers_gives(by_heart):
     [("classify", "classify.jsonl"), ("pair", "pair.tsv"), ("tag", "tag.jsonl"), ("read", "read.jsonl")],
 )
 def test_the_encoder_of_a_trained_model_serves_an_index(by_heart, small, tmp_path, monkeypatch, task, file):
-    import torch
-
     monkeypatch.setattr(export, "CACHE", tmp_path / "cache")
-    out, _ = by_heart(task, file)
-    build_index(small, tmp_path / "index", f"bert:{out}?precision=fp32")
-    index = Index.open(tmp_path / "index")
-    asked = ["How do I get a refund?", "Can I have my money back?"]
-    encoder = load_learner(f"bert:{out}")
-    tokens = encoder.tokenizer(asked, padding=True, return_tensors="pt")
-    with torch.no_grad():
-        one, other = encoder.eval()(tokens["input_ids"], tokens["attention_mask"])[1].numpy()
-    candidates = index.search(["I want my money, please"], 5)[0]
-    assert {candidate.entry for candidate in candidates} <= {"refund", "password", "refund-ko", "certificate-ko"}
-    np.testing.assert_allclose(index.encoder.encode(asked), [one, other], atol=1e-5)
+    assert_serves(by_heart(task, file)[0], small, tmp_path / "index")
 
 
 @pytest.mark.parametrize("task", names())
@@ -418,9 +406,11 @@ BAD = [
     ("classify", "x.jsonl", '{"text": "a", "label": 1.5}', r"line 1: 'label' is 1\.5"),
     ("classify", "x.jsonl", '{"text": "a"', r"line 1: no JSON"),
     ("classify", "x.jsonl", "[1]", r"line 1: '\[1\]' is no object"),
-    ("classify", "x.jsonl", '{"text": "a", "label": 1}\n{"text": "b", "label": 1}', r"x\.jsonl: only '1' occurs"),
+    ("classify", "x.jsonl", '{"text": "a", "label": 1}\n{"text": "b", "label": 1}',
+     r"x\.jsonl, line 1: only '1' occurs, from here on\. Add rows of another label"),
     ("classify", "x.csv", "text,label\n", r"x\.csv: there is no example"),
-    ("classify", "x.csv", "text,kind\na,b\n", r"x\.csv, line 2: there is no 'label', only 'text', 'kind'"),
+    ("classify", "x.csv", "text,kind\na,b\n", r"x\.csv, line 2: .* only 'text', 'kind'\. Type: --label kind, or"),
+    ("classify", "x.csv", "id,said,kind\n1,a b,c\n", r"line 2: there is no 'label', .* Type: --label kind, or add it"),
     ("pair", "x.tsv", "a\tb\tscore\nx\ty\thigh\n", r"x\.tsv, line 2: the score 'high' is no number"),
     ("pair", "x.tsv", "a\tb\tscore\nx\ty\tnan\n", r"line 2: the score 'nan' is no number"),
     ("pair", "x.tsv", "a\tb\tscore\nx\ty\n", r"line 2: 2 columns, but the header has 3"),
@@ -430,7 +420,7 @@ BAD = [
     ("pair", "x.jsonl", '{"premise": "x", "neutral": "y"}\n', r"x\.jsonl, line 1: 'neutral' is no list of texts"),
     ("pair", "x.jsonl", '{"premise": "x", "entailment": ["y", " "]}\n', r"'entailment' is no list of texts"),
     ("pair", "x.jsonl", '{"neutral": ["y"]}\n', r"there is no 'premise'"),
-    ("pair", "x.tsv", "a\tb\tscore\nx\ty\t1\nx\tz\t1\n", r"every score is 1\."),
+    ("pair", "x.tsv", "a\tb\tscore\nx\ty\t1\nx\tz\t1\n", r"x\.tsv, line 2: every score is 1, .* Add pairs of another"),
     ("tag", "x.jsonl", '{"text": "abc", "entities": [[1, 9, "X"]]}', r"line 1: .* \[1, 9, 'X'\] is no part of .* 3 ch"),
     ("tag", "x.jsonl", '{"text": "abc", "entities": [[2, 2, "X"]]}', r"is no part of the text"),
     ("tag", "x.jsonl", '{"text": "abc", "entities": [[0, 2]]}', r"has no type"),
@@ -439,7 +429,7 @@ BAD = [
     ("tag", "x.jsonl", '{"tokens": ["a", "b"], "tags": ["O"]}', r"as long as each other"),
     ("tag", "x.jsonl", '{"tokens": ["a"], "tags": ["X"]}', r"the tag 'X' is neither"),
     ("read", "x.jsonl", '{"question": "q", "context": "tea", "answers": [["tea", 1]]}', r"line 1: .*, 1\] does not"),
-    ("read", "x.jsonl", '{"question": "q", "context": "tea", "answers": []}', r"no question has an answer"),
+    ("read", "x.jsonl", '{"question": "q", "context": "tea", "answers": []}', r"line 1: no question has an answer, "),
     ("read", "x.jsonl", '{"question": "q", "context": "tea"}', r"there is no 'answers'"),
     ("read", "x.json", '{"data": [{}]}', r"x\.json: not in SQuAD's form"),
 ]  # fmt: skip
@@ -451,6 +441,60 @@ def test_bad_data_is_named_by_file_and_row(tmp_path, task, name, text, message):
     module = load_task(task)
     with pytest.raises(UserError, match=message):
         module.labels(module.read(tmp_path / name, module.Options()), module.Options())
+
+
+@pytest.mark.parametrize(
+    ("task", "text", "options", "typed"),
+    [
+        ("classify", "id,said so,kind\n1,a b,c d e\n", {"label": "kind"}, "--text 'said so'"),
+        ("classify", "id,kind,said\n1,c,a b\n", {"text": "said"}, "--label kind"),
+        ("classify", "kind,said\nc,a b\n", {"text": "x", "label": "y"}, "--label kind"),
+        ("classify", "text\na b\n", {}, ""),
+        ("pair", "id,a,b,score\n1,x y,z,4\n", {"first": "one", "second": "b"}, "--first a"),
+        ("pair", "id,a,b,score\n1,x y,z y,4\n", {"first": "a", "second": "other"}, "--second b"),
+    ],
+)
+def test_a_missing_column_that_an_option_names_says_what_to_type(tmp_path, task, text, options, typed):
+    (tmp_path / "x.csv").write_text(text, encoding="utf-8")
+    module = load_task(task)
+    with pytest.raises(UserError) as caught:
+        module.read(tmp_path / "x.csv", module.Options(**options))
+    assert str(caught.value).endswith(f". Type: {typed}, or add it." if typed else ". Add it.")
+
+
+@pytest.mark.parametrize(
+    ("options", "texts"),
+    [({"first": "b"}, ("z", "x")), ({"second": "a"}, ("z", "x")), ({"first": "a"}, ("x", "z")), ({}, ("x", "z"))],
+)
+def test_one_named_column_is_paired_with_the_other(tmp_path, options, texts):
+    (tmp_path / "x.tsv").write_text("a\tb\tscore\nx\tz\t4\n", encoding="utf-8")
+    (example,) = pair.read(tmp_path / "x.tsv", pair.Options(**options))
+    assert (example.first, example.second) == texts
+
+
+@pytest.mark.parametrize(
+    ("options", "typed"),
+    [
+        ({"stride": -5}, "--stride -5: give at least 0 tokens. Type: --stride 64"),
+        ({"longest_question": 2}, "--longest-question 2: give at least 3 tokens. Type: --longest-question 64"),
+        ({"longest_answer": 0}, "--longest-answer 0: give at least 1 tokens. Type: --longest-answer 30"),
+    ],
+)
+def test_lengths_that_cannot_be_read_are_refused(folder, options, typed):
+    with pytest.raises(UserError) as caught:
+        read.read(folder / "read.jsonl", read.Options(**options))
+    assert str(caught.value) == typed
+
+
+def test_the_shortest_lengths_are_read(folder):
+    options = read.Options(stride=0, longest_question=3, longest_answer=1)
+    tokenizer = load_learner(f"bert:{folder / 'bert'}").tokenizer
+    setup = Setup(tokenizer, ("answer",), options, 16)
+    features = read.encode(read.read(folder / "read.jsonl", options)[:1], setup)
+    assert [tokenizer.convert_ids_to_tokens(feature["input_ids"])[:3] for feature in features] == (
+        [["[CLS]", "when", "[SEP]"]] * len(features)
+    )
+    assert features[-1]["offsets"][-2][1] == len(LONG)  # windows side by side, to the end
 
 
 def test_a_label_that_only_dev_has_is_named_by_row(folder, tmp_path):

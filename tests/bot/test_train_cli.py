@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,11 +12,12 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 from tiny_bert import make_tiny
 
 from bot.cli import main
 from bot.learning import runs
+from bot.tasks import similarity
 from bot.training import curves
 from bot.training.train import Request, train
 from indexer import fingerprint
@@ -132,6 +134,57 @@ def test_a_killed_run_goes_on_to_the_same_weights(base, tmp_path):
     for name, value in one.items():
         np.testing.assert_allclose(other[name], value, atol=1e-6, err_msg=name)
     assert found["after"] == expected["after"]
+
+
+def test_an_encoder_that_changed_since_the_kill_is_begun_anew(base, tmp_path):
+    def stop(stage, done=0, of=0):
+        if done == 5:
+            raise KeyboardInterrupt
+
+    rows = base / "rows.jsonl"
+    shutil.copytree(base / "bert", tmp_path / "bert")
+    request = Request("classify", rows, tmp_path / "out", rows, f"bert:{tmp_path / 'bert'}", 5, 3, 3e-3, patience=0)
+    with pytest.raises(KeyboardInterrupt):
+        train(request, stop)
+    assert (tmp_path / "out/checkpoints/checkpoint-4").is_dir()
+    disturb(tmp_path / "bert")
+    assert train(request)["resumed_from"] == 0
+
+
+def disturb(folder):
+    """Change one number of a model, at the same path and of the same size."""
+    weights = load_file(folder / "model.safetensors")
+    next(iter(weights.values())).flat[0] += 1
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+
+
+@pytest.mark.parametrize("name", ["train", "corpus", "qrels", "encoder", "teacher"])
+def test_all_that_a_run_reads_is_known_by_its_content(base, tmp_path, name):
+    """What a killed run goes on with; of a model's folder all but what no model is made of."""
+    from bot.training.train import _facts, settled
+
+    files = {each: tmp_path / f"{each}.csv" for each in ("train", "corpus", "qrels")}
+    folders = {each: tmp_path / each for each in ("encoder", "teacher")}
+    for path in files.values():
+        path.write_text("question,answer\na,b\n", encoding="utf-8")
+    for path in folders.values():
+        shutil.copytree(base / "bert", path)
+    named = {each: str(files[each]) for each in ("corpus", "qrels")}
+    options = similarity.Options(teacher=f"bert:{folders['teacher']}?pooling=cls", **named)
+    encoder = f"bert:{folders['encoder']}"
+    request, _ = settled(Request("similarity", files["train"], tmp_path / "out", encoder=encoder, options=options))
+    facts = _facts(request)
+    (folders["encoder"] / "notes.md").write_text("mine")
+    (folders["teacher"] / "checkpoints").mkdir()
+    shutil.copy(base / "bert/model.safetensors", folders["teacher"] / "checkpoints")
+    assert _facts(request) == facts == json.loads(json.dumps(facts))
+    if name in files:
+        files[name].write_text("question,answer\na,c\n", encoding="utf-8")
+    else:
+        disturb(folders[name])
+    changed = _facts(request)
+    differing = [at for key in ("data", "models") for at, of in changed[key].items() if facts[key][at] != of]
+    assert [at.partition(":")[2].partition("?")[0] or at for at in differing] == [str({**files, **folders}[name])]
 
 
 def test_a_torn_checkpoint_is_passed_over_and_other_arguments_start_anew(tmp_path):
