@@ -27,7 +27,7 @@ AKIN = 0.8  # cosine of a word and a word of the source, from which it counts as
 MOST_UNHELD = 2  # words of a sentence that the source says otherwise
 SAYS_LITTLE = frozenset(content(" ".join(LIGHT_ENGLISH)))
 LONGEST = 600  # characters of a sentence
-ENTAILED, CONTRADICTED = 0.9, 0.5  # probabilities from an entailment model: one at least, the other exceeded
+ENTAILED, CONTRADICTED = 0.95, 0.9  # probabilities from an entailment model: one at least, the other exceeded
 CITED = re.compile(r"\[\s*([^\[\]]{1,90}?)\s*\]")
 
 

@@ -42,11 +42,11 @@ def checker(entailed, contradicted, asked=None):
 @pytest.mark.parametrize(
     ("sentence", "entailed", "contradicted", "reason"),
     [
-        (f"{SAME} [l-1].", 0.9, 0.0, ""),
-        (f"{SAME} [l-1].", 0.89, 0.0, "words"),
-        (f"{SAME} [l-1].", 0.4, 0.51, "contradicted"),
-        ("You may borrow five books for 21 days [l-1].", 0.0, 0.5, ""),
-        ("You may borrow five books for 21 days [l-1].", 0.0, 0.51, "contradicted"),
+        (f"{SAME} [l-1].", 0.95, 0.0, ""),
+        (f"{SAME} [l-1].", 0.94, 0.0, "words"),
+        (f"{SAME} [l-1].", 0.05, 0.91, "contradicted"),
+        ("You may borrow five books for 21 days [l-1].", 0.0, 0.9, ""),
+        ("You may borrow five books for 21 days [l-1].", 0.0, 0.91, "contradicted"),
         ("Members may keep five volumes for 28 days [l-1].", 1.0, 0.0, "facts"),
         ("Members may keep five volumes for 21 days at x.example [l-1].", 1.0, 0.0, "facts"),
         ("A loan can be renewed after the due date [l-1].", 1.0, 0.0, "negation"),
@@ -68,7 +68,7 @@ def test_what_the_rules_refuse_is_not_asked_and_the_whole_answer_is_the_premise(
 
 def test_one_cited_entry_that_contradicts_is_enough():
     one = checker(0.0, 0.0)
-    one._judge = lambda premise, hypothesis: (0.0, 0.9 if premise == "b" else 0.0)
+    one._judge = lambda premise, hypothesis: (0.0, 0.95 if premise == "b" else 0.0)
     one._answers = ["a", "b"]
     assert one.check("You may borrow five books for 21 days [l-1].").cited == (0,)
     assert one.check("You may borrow five books for 21 days [l-1, m-1].").reason == "contradicted"
@@ -171,7 +171,7 @@ def test_it_is_a_setting_and_an_option_beside_the_generator(folder, small, tmp_p
     assert stub.asked == []
 
 
-@pytest.mark.parametrize(("shares", "text"), [((0.0, 0.6), ""), ((0.0, 0.4), "Ask within 7 days [1].")])
+@pytest.mark.parametrize(("shares", "text"), [((0.0, 0.95), ""), ((0.0, 0.4), "Ask within 7 days [1].")])
 def test_what_the_entry_contradicts_reaches_nobody(small, tmp_path, monkeypatch, shares, text):
     build_index(small, tmp_path / "index", "tfidf?dim=256")
     monkeypatch.setattr("bot.learning.entailment.open_entailment", lambda _: lambda *_: shares)
