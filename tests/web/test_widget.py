@@ -226,6 +226,7 @@ def test_the_dialog_is_no_trap_beside_the_page(context: Any, shop: Shop) -> None
     shop.style = ""
     visit = Visit(context.new_page(), shop)
     visit.open()
+    visit.frame.locator("#message:focus").wait_for()  # or it would take the focus back
     visit.page.locator("#own").click()  # the page behind stays usable
     visit.page.keyboard.press("Escape")  # and its Escape is its own
     assert visit.dialog.is_visible()
