@@ -120,15 +120,15 @@ def cross_sheets(packs: Path, folder: Path) -> Iterator[Sheet]:
         )
         queries = [replace(query, relevance={}) if gone & query.relevance.keys() else query for query in queries]
         yield f"crossing-{kind}", written(own_rows(lang, gone), folder / f"crossing-{kind}.csv"), queries, 1.0
-    for name in ("korsts_dev",):
-        pairs = translations(packs, name)
-        out = set(random.Random(name).sample(range(len(pairs)), len(pairs) // 5))
-        for side in (0, 1):
-            rows = [{"id": str(at), "entry": str(at), "question": pair[side], "answer": pair[side]}
-                    for at, pair in enumerate(pairs) if at not in out and pair[side].strip()]  # fmt: skip
-            queries = [Query(str(at), pair[1 - side], {} if at in out else {str(at): 1}, by_entry=True)
-                       for at, pair in enumerate(pairs) if pair[1 - side].strip()]  # fmt: skip
-            yield f"{name}-{side}", written(rows, folder / f"{name}-{side}.csv"), queries, 1.0
+    name = "korsts_dev"
+    pairs = translations(packs, name)
+    out = set(random.Random(name).sample(range(len(pairs)), len(pairs) // 5))
+    for side in (0, 1):
+        rows = [{"id": str(at), "entry": str(at), "question": pair[side], "answer": pair[side]}
+                for at, pair in enumerate(pairs) if at not in out and pair[side].strip()]  # fmt: skip
+        queries = [Query(str(at), pair[1 - side], {} if at in out else {str(at): 1}, by_entry=True)
+                   for at, pair in enumerate(pairs) if pair[1 - side].strip()]  # fmt: skip
+        yield f"{name}-{side}", written(rows, folder / f"{name}-{side}.csv"), queries, 1.0
 
 
 def fit(key: str, leg: str, pairs: Sequence[Pair], sheets: Sequence[tuple[str, Trials, float]]) -> dict[str, Any]:

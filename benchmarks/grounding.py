@@ -31,6 +31,7 @@ from bot.grounding.checker import Judge
 from bot.grounding.negation import negated
 from bot.learning.entailment import open_entailment
 from bot.prompting import REFUSAL
+from bot.prompting import bare as in_prompt
 from indexer.index import Index
 from indexer.retrieve import Candidate, Ranked
 from indexer.row import Row
@@ -187,20 +188,16 @@ def whole_bot(folder: Path) -> int:
     """Ask all messages of a bot whose server lies, in every manner, or tells the truth; give the number of breaches."""
     sys.path.insert(0, str(ROOT / "tests/bot"))
     logging.disable()
-    told = {key(case): case for part in ("tune", "report") for case in cases("hostile", part)}
+    told = {in_prompt(case["message"]): case for part in ("tune", "report") for case in cases("hostile", part)}
     plain = open_bot(folder)
     expected = {message: wanted(plain.answer(message)) for message in told}
     for kind in ("unanswerable", "injection", "two"):
         asked = [expected[message] for message, case in told.items() if case["kind"] == kind]
         print(f"{kind}: {sum(asked)} of {len(asked)} messages call the generator")
     breaches = sum(hostile(folder, manner, told, expected) for manner in HOSTILE)
-    survivors(folder, {key(case): case for part in ("tune", "report", "fresh") for case in cases("drafts", part)})
+    true = [case for part in ("tune", "report", "fresh") for case in cases("drafts", part)]
+    survivors(folder, {in_prompt(case["message"]): case for case in true})
     return breaches
-
-
-def key(case: Mapping[str, str]) -> str:
-    """Give a message as it stands in a prompt."""
-    return case["message"].replace("[", "(").replace("]", ")")
 
 
 def hostile(folder: Path, manner: str, told: Mapping[str, Mapping[str, str]], expected: Mapping[str, bool]) -> int:

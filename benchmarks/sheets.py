@@ -4,7 +4,9 @@ import csv
 from collections.abc import Container, Sequence
 from pathlib import Path
 
+from bot.learning.rows import read_delimited
 from indexer.queries import Query
+from indexer.sts import read_pairs
 
 
 def own_rows(lang: str = "", without: Container[str] = ()) -> list[dict[str, str]]:
@@ -35,11 +37,9 @@ def translations(packs: Path, name: str) -> list[tuple[str, str]]:
     `korsts_dev` are the first sentences of KorSTS and of STS-B, of which it is the translation, row by row.
     """
     if name == "korsts_dev":
-        sides = [columns(packs / pack / "dev.tsv")["sentence1"] for pack in ("ko_korsts", "en_stsb")]
-        found = zip(*sides, strict=True)
+        found = list(zip(*(read_pairs(packs / pack / "dev.tsv").one for pack in ("ko_korsts", "en_stsb")), strict=True))
     else:
-        read = columns(packs / "xl_parallel" / f"{name}.tsv")
-        found = zip(read["ko"], read["en"], strict=True)
+        found = [(row["ko"], row["en"]) for _, row in read_delimited(packs / "xl_parallel" / f"{name}.tsv")]
     once: dict[str, tuple[str, str]] = {}
     english: set[str] = set()
     for korean, other in found:
@@ -47,9 +47,3 @@ def translations(packs: Path, name: str) -> list[tuple[str, str]]:
             once[korean] = (korean, other)
             english.add(other)
     return list(once.values())
-
-
-def columns(path: Path) -> dict[str, list[str]]:
-    """Read a TSV without quotes, by the names of its columns."""
-    header, *rows = (line.rstrip("\n").split("\t") for line in path.open(encoding="utf-8"))
-    return {name: [row[at] for row in rows] for at, name in enumerate(header)}

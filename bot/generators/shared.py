@@ -84,7 +84,7 @@ def encoder_of(index: "Index") -> "BertEncoder":
             if spec.name == "bert" and index.facts.fingerprint.split("-")[1] != found.fingerprint()[:16]:
                 raise UserError(
                     f"{index.folder}: the weights of {index.facts.encoder} have changed since the build. "
-                    f"Type: indexer build {index.facts.sheet} --out {index.folder} --encoder {index.facts.encoder}"
+                    f"Type: {index.facts.rebuild(index.folder)}"
                 )
             _open_encoders[index.facts.fingerprint] = found
     return found

@@ -67,15 +67,12 @@ def zero_shot(trained: Trained, text: str, labels: Sequence[str], hypothesis: st
         raise UserError(f"--hypothesis {hypothesis!r}: write {{}} where the label stands.")
     if len(set(labels)) < 2:
         raise UserError('--zero-shot takes two labels or more, with commas: "refund, delivery, account".')
-    from bot.learning.batches import softmax
+    import numpy as np
+
+    from bot.learning.batches import likeliest
 
     names = list(dict.fromkeys(labels))
     pairs = [(text, hypothesis.replace("{}", name)) for name in names]
     with runs.threads():
         rows = trained.task.logits(trained.model, trained.setup, pairs)
-    import numpy as np
-
-    shares = dict(zip(names, softmax(np.array([row[at] for row in rows])).tolist(), strict=True))
-    ordered = dict(sorted(shares.items(), key=lambda item: -item[1]))
-    best = next(iter(ordered))
-    return {"text": text, "label": best, "probability": ordered[best], "probabilities": ordered}
+    return {"text": text, **likeliest(names, np.array([row[at] for row in rows]))}
