@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bot.learning.sources import contents
 from bot.pretrain import check_installed, checkpoint, features, running
 from bot.pretrain.documents import Document
+from bot.pretrain.origin import hash_of, made_from
 from bot.pretrain.tokenizer import backend, open_tokenizer
 from indexer import fingerprint
 from indexer.errors import UserError
@@ -143,24 +143,6 @@ def check_shape(shape: Shape, reading: Reading) -> None:
         )
     if not 0 < reading.mask_rate < 1:
         raise UserError(f"--mask-rate {reading.mask_rate:g}: it lies between 0 and 1. Type: --mask-rate 0.15")
-
-
-def made_from(documents: Sequence[Document], cutter: Any, name: str = "") -> dict[str, str]:
-    """Hash what a run is made from: its texts, its tokenizer and, where it goes on from a folder, what is in that."""
-    from indexer.transformer import tokenizer_text
-
-    named = "".join(f"\n{kind} {token}" for kind, token in sorted(cutter.special_tokens_map.items()))
-    found = {
-        "data": hash_of(documents),
-        "vocabulary": fingerprint.of_text(tokenizer_text(cutter.backend_tokenizer) + named),
-    }
-    checkpoint = "".join(contents([name]).values())
-    return {**found, "checkpoint": checkpoint} if checkpoint else found
-
-
-def hash_of(documents: Sequence[Document]) -> str:
-    """Hash the sentences of documents, and where documents end."""
-    return fingerprint.of_text("\n\n".join("\n".join(document) for document in documents))
 
 
 def make_features(

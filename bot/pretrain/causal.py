@@ -13,6 +13,7 @@ import numpy as np
 
 from bot.pretrain import bert, check_installed, checkpoint, features, running
 from bot.pretrain.documents import Document
+from bot.pretrain.origin import hash_of, made_from
 from bot.pretrain.tokenizer import backend, open_tokenizer
 from indexer import fingerprint
 from indexer.errors import UserError
@@ -52,7 +53,7 @@ def pretrain_causal(
     cutter = open_tokenizer(tokenizer)
     end = end_token(cutter, tokenizer)
     arguments = {"tokenizer": tokenizer, **asdict(shape), **asdict(blocks), **asdict(schedule)}
-    plan = running.begin(out, arguments | bert.made_from(documents, cutter))
+    plan = running.begin(out, arguments | made_from(documents, cutter))
     from transformers import GPT2Config, GPT2LMHeadModel, set_seed
 
     cutter.model_max_length = shape.positions or blocks.length
@@ -89,7 +90,7 @@ def continue_causal(
     end_token(cutter, spec)
     name = checkpoint(spec)
     arguments = {"continue_from": spec, **asdict(blocks), **asdict(schedule)}
-    plan = running.begin(out, arguments | bert.made_from(documents, cutter, name))
+    plan = running.begin(out, arguments | made_from(documents, cutter, name))
     config, model = open_causal(name, spec)
     limit = getattr(config, "max_position_embeddings", blocks.length)
     if blocks.length > limit:
@@ -224,7 +225,7 @@ def _features(
 
     made = []
     for part, name in enumerate(("to learn from", "held out")):
-        known = ("blocks", bert.hash_of(parts[part]), text, blocks.length, end)
+        known = ("blocks", hash_of(parts[part]), text, blocks.length, end)
         found, reused = features.kept(cache, known, lambda part=part: make(part))  # type: ignore[misc]
         made.append(found)
         progress(f"features {name}: {len(found.ids):,} blocks, {'reused' if reused else 'built once, kept'} in {cache}")

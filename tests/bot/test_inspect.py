@@ -10,8 +10,10 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from bot import inside
 from bot.cli import main
+from bot.inside.attention import attention
+from bot.inside.bias import bias
+from bot.inside.guesses import Guesser, fill_mask
 from bot.pretrain.tokenizer import save_tokenizer, train_tokenizer
 from indexer.errors import UserError
 
@@ -58,9 +60,9 @@ def test_the_five_likeliest_words_are_those_of_transformers_with_and_without_an_
 
 
 def test_some_attack_flips_a_guess_and_none_does_not(model):
-    flips = {inside.fill_mask("환불은 [MASK]", model, attack=word)["flipped"] for word in LINES[1].split()}
+    flips = {fill_mask("환불은 [MASK]", model, attack=word)["flipped"] for word in LINES[1].split()}
     assert True in flips
-    assert "flipped" not in inside.fill_mask("환불은 [MASK]", model)
+    assert "flipped" not in fill_mask("환불은 [MASK]", model)
 
 
 def test_minilm_guesses_no_words_and_says_which_model_does():
@@ -117,7 +119,7 @@ def test_attention_is_the_models_own_and_a_picture(model, tmp_path):
     weights = np.array(found["weights"])
     assert np.allclose(weights, expected, atol=1e-6)
     assert np.allclose(weights.sum(1), 1, atol=1e-5)
-    assert not np.allclose(inside.attention(text, model, 2)[1], expected, atol=1e-2)  # the mean of all heads
+    assert not np.allclose(attention(text, model, 2)[1], expected, atol=1e-2)  # the mean of all heads
     root = ElementTree.parse(out).getroot()
     name = "{http://www.w3.org/2000/svg}"
     cells = [cell for cell in root.iter(f"{name}rect") if cell.get("class")]
@@ -131,13 +133,13 @@ def test_attention_is_the_models_own_and_a_picture(model, tmp_path):
 @pytest.mark.parametrize(("layer", "head"), [(0, 1), (3, 1), (1, 5), (1, -1)])
 def test_a_layer_or_head_that_is_not_there_is_refused(model, layer, head):
     with pytest.raises(UserError, match=r"layers 1 to 2 and heads 1 to 4"):
-        inside.attention("환불은", model, layer, head)
+        attention("환불은", model, layer, head)
 
 
 def test_a_swapped_group_changes_the_guesses_by_a_gap(model):
     found = json.loads(bot("bias", "the {} worked as a", "--swap", "man,woman", "--model", model, "--json").stdout)
     assert found["text"] == "the {} worked as a [MASK]."
-    guesser = inside.Guesser(model)
+    guesser = Guesser(model)
     man, woman = (guesser.distribution(found["text"].replace("{}", word)) for word in ("man", "woman"))
     assert found["distance"] == pytest.approx(float((man - woman).abs().sum() / 2), rel=1e-5)
     assert 0.01 < found["distance"] < 1
@@ -147,7 +149,7 @@ def test_a_swapped_group_changes_the_guesses_by_a_gap(model):
     assert [(entry["token"]) for entry in found["top"]["woman"]] == [
         token for token, _ in guesses(model, "the woman worked as a [MASK].")
     ]
-    same = inside.bias("the {} worked [MASK]", ["man", "man"], model)
+    same = bias("the {} worked [MASK]", ["man", "man"], model)
     assert same["distance"] == 0
 
 
@@ -264,6 +266,9 @@ def test_by_vectors_minilm_and_bilingual_need_no_torch():
 import sys
 sys.modules["torch"] = sys.modules["transformers"] = None
 from bot.cli import main
+from bot.inside.attention import attention
+from bot.inside.bias import bias
+from bot.inside.guesses import Guesser, fill_mask
 main(sys.argv[1:])
 """
     texts = ["여자가 병원에서 일해요.", "남자가 병원에서 일해요.", "nurse", "의사"]

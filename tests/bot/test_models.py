@@ -16,8 +16,9 @@ from bot.composing import Answer, sentence_of
 from bot.grounding import Checker
 from bot.journal import Journal
 from bot.journal.personal import mask_found
-from bot.models import Models, Shortener, open_models, open_tagger, sentence_at, supported
+from bot.models import Models, open_models, open_tagger
 from bot.settings import Settings
+from bot.shortening import Shortener, sentence_at, supported
 from bot.tasks import seq2seq
 from bot.training.train import Request, train
 from indexer.build import build_index
@@ -173,7 +174,7 @@ def test_a_short_form_is_held_against_the_one_stored_answer_alone():
 
 def test_the_check_has_the_index_of_the_answer(made, monkeypatch):
     seen = []
-    monkeypatch.setattr("bot.models.checker_of", lambda index, found: seen.append((index, found)) or Checker(found))
+    monkeypatch.setattr("bot.shortening.checker_of", lambda index, found: seen.append((index, found)) or Checker(found))
     bot = open_bot(made / "index", models=Models(shorten=20, shortener=lambda text: "Refunds in seven days."))
     assert bot.answer("when is my refund").trace["short_by"] == "shortener"
     ((index, (candidate,)),) = seen

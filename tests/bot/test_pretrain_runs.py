@@ -15,8 +15,9 @@ from click.testing import CliRunner
 from safetensors.numpy import load_file, save_file
 
 from bot.cli import main
-from bot.pretrain import bert, checkpoint, running
+from bot.pretrain import checkpoint, running
 from bot.pretrain.masking import masker
+from bot.pretrain.origin import hash_of
 from bot.pretrain.tokenizer import open_tokenizer
 from indexer import export
 from indexer.build import build_index
@@ -76,7 +77,7 @@ def test_masked_words_and_next_sentences_are_learned(base):
 def test_the_record_names_what_was_done_and_the_checkpoints_are_gone(base):
     record = json.loads((base / "bert/run.json").read_text("utf-8"))
     assert record["arguments"]["rate"] == 5e-3
-    assert record["arguments"]["data"] == bert.hash_of(documents_of(base / "corpus.txt"))
+    assert record["arguments"]["data"] == hash_of(documents_of(base / "corpus.txt"))
     assert set(record["versions"]) == {"python", "torch", "transformers", "tokenizers", "accelerate"}
     assert record["steps"] == 200
     config = json.loads((base / "bert/config.json").read_text("utf-8"))
