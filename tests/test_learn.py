@@ -144,7 +144,8 @@ def classroom(tmp_path: Path, root: Path) -> Path:
     """A folder with the lesson's texts, and the first entries of each language of the sheet."""
     shutil.copytree(LESSON / "texts", tmp_path / "docs/learn/texts")
     (tmp_path / "data").mkdir()
-    shutil.copy(root / "data/relations.jsonl", tmp_path / "data")
+    for name in ("relations", "relations-dev"):
+        shutil.copy(root / f"data/{name}.jsonl", tmp_path / "data")
     tables = {name: _rows(root / f"data/{name}.csv") for name in ("qa", "queries", "qrels")}
     kept: list[str] = []
     for lang in ("en", "ko"):

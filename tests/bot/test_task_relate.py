@@ -9,6 +9,7 @@ import torch
 from serving import assert_serves
 from tiny_bert import make_tiny
 
+from bot.learning.rows import read_objects
 from bot.learning.task import Setup
 from bot.tasks import relate
 from bot.training.train import Request, train
@@ -213,12 +214,18 @@ def test_cls_state_has_half_the_width(tmp_path):
         relate.read(tmp_path / "any", relate.Options("both"))
 
 
-def test_our_own_rows_are_sound(root):
-    rows = relate.read(root / "data/relations.jsonl", relate.Options())
-    counts = Counter(example.label for example in rows)
-    assert len(rows) > 140
-    assert min(counts.values()) >= 15
-    assert all(example.text.count("[E1]") == example.text.count("[/E2]") == 1 for example in rows)
+def test_our_own_rows_are_sound_and_those_that_judge_name_nothing_that_is_learned(root):
+    named = []
+    for name, fewest in (("relations", 100), ("relations-dev", 30)):
+        path = root / f"data/{name}.jsonl"
+        rows = relate.read(path, relate.Options())
+        counts = Counter(example.label for example in rows)
+        assert len(counts) == 7
+        assert min(counts.values()) >= fewest
+        assert all(example.text.count("[E1]") == example.text.count("[/E2]") == 1 for example in rows)
+        spans = [(row["text"], row[side]) for _, row in read_objects(path) for side in ("subject", "object")]
+        named.append({text[start:end] for text, (start, end) in spans})
+    assert not named[0] & named[1]
 
 
 def tokenizer(folder):

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 from tiny_bert import make_tiny
 
 from bot.learning.task import Data, Setup
@@ -146,6 +147,22 @@ def test_the_encoder_is_shared_and_serves_an_index(learned):
     assert made.decoder.get_output_embeddings().weight is made.decoder.get_input_embeddings().weight
     vectors = load_encoder(f"bert:{folder / 'out/encoder'}?precision=fp32").encode(["where is my parcel"] * 2)
     assert vectors[0] @ vectors[1] == pytest.approx(1, abs=1e-5)
+
+
+def test_the_decoder_begins_as_the_encoder_and_looks_at_the_source_anew(learned):
+    from indexer.transformer import load_bert
+
+    encoder = load_bert(str(learned[0] / "bert"))
+    made = seq2seq.model(encoder, Setup(encoder.tokenizer, (), OPTIONS, 64))
+    theirs = dict(encoder.model.named_parameters())
+    copied = {name: weight for name, weight in made.decoder.bert.named_parameters() if name in theirs}
+    assert {"embeddings.word_embeddings.weight", "embeddings.position_embeddings.weight"} <= copied.keys()
+    assert any(name.startswith("encoder.layer.1.output.") for name in copied)
+    for name, weight in copied.items():
+        if "token_type" not in name:
+            assert torch.equal(weight, theirs[name][: len(weight)]), name
+            assert weight.data_ptr() != theirs[name].data_ptr()
+    assert [name for name, _ in made.decoder.bert.named_parameters() if "crossattention" in name]
 
 
 def test_a_named_t5_takes_the_encoders_place(learned, tmp_path):
