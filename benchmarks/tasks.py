@@ -24,6 +24,7 @@ import numpy as np
 from bot.learning.rows import read_delimited, read_objects
 from bot.tasks._rouge import rouge_l
 from bot.tasks.read import f1
+from indexer import fingerprint
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,8 @@ RUNS = {
         "read", "en_xquad/qa.jsonl", "", ("--epochs", "8", "--rate", "1e-4"), most_alike(False), apart="context"
     ),
     "relate": Run(
-        "relate", "data/relations.jsonl", "data/relations-dev.jsonl", ("--epochs", "12", "--rate", "2e-4"), commonest
+        "relate", "data/relations.jsonl", "data/relations-dev.jsonl",
+        (*BILINGUAL, "--epochs", "12", "--rate", "2e-4"), commonest,
     ),
     "lead": Run("seq2seq", "data/qa.csv", "", BILINGUAL, "copy_rouge_l"),
     "korsts": Run(
@@ -205,16 +207,17 @@ def write_jsonl(rows: Sequence[dict[str, Any]], path: Path) -> Path:
 
 
 def trained(run: Run, train: Path, dev: Path | None, out: Path) -> dict[str, Any]:
-    """Run the command, and read what it has left; a folder of other data or options is made anew."""
+    """Run the command, and read what it has left; one of other data, options or Korean weights is made anew."""
     bot = Path(sys.executable).with_name("bot")
     judged = ["--dev", dev] if dev else []
     command = [bot, "train", run.task, "--train", train, *judged, "--out", out, *QUICK, *run.options]
     said, record = out / "command.txt", out / "run.json"
-    line = " ".join(map(str, command))
-    if not (record.exists() and said.exists() and said.read_text("utf-8") == line):
+    read = [train, *([dev] if dev else []), ROOT / "indexer/weights/korean.safetensors"]
+    made_from = "\n".join([" ".join(map(str, command)), *map(fingerprint.of_file, read)])
+    if not (record.exists() and said.exists() and said.read_text("utf-8") == made_from):
         shutil.rmtree(out, ignore_errors=True)
         subprocess.run(list(map(str, command)), check=True, stdout=sys.stderr)
-        said.write_text(line, encoding="utf-8")
+        said.write_text(made_from, encoding="utf-8")
     found: dict[str, Any] = json.loads(record.read_text("utf-8"))
     return found
 

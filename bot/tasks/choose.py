@@ -5,6 +5,7 @@ together with the message, a softmax over the candidates. That is the listwise l
 doi:10.1145/1273496.1273513) with one right document, so the trained folder reranks: `--reranker choose:DIR`.
 """
 
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bot.learning.parts import tenth
 from bot.learning.task import Data, Setup
 from indexer.corpus import read_corpus
 from indexer.encoders import load_encoder
@@ -37,9 +39,10 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A wording asked as a question, candidates in the order of the search, and the place of the right one."""
+    """A wording of an entry asked as a question, candidates in the order of the search, and the right one's place."""
 
     where: str
+    entry: str
     question: str
     candidates: tuple[str, ...]
     right: int
@@ -65,7 +68,8 @@ def read(path: Path, options: Options) -> list[Example]:
             # As the search would order them, so that the first one is what there is without the model.
             order = sorted([int(sibling), *wrong[at]], key=lambda other: (-float(vectors[at] @ vectors[other]), other))
             texts = tuple(candidate_text(rows[other], options.reads) for other in order)
-            found.append(Example(f"{path}, row {corpus.numbers[at]}", questions[at], texts, order.index(int(sibling))))
+            where, right = f"{path}, row {corpus.numbers[at]}", order.index(int(sibling))
+            found.append(Example(where, entries[at], questions[at], texts, right))
     if not found:
         raise UserError(
             f"{path}: no question can be asked. Choosing takes entries of two wordings or more (rows that share "
@@ -77,6 +81,11 @@ def read(path: Path, options: Options) -> list[Example]:
 def candidate_text(row: "Row", reads: str) -> str:
     """Give what is read of a stored row."""
     return {"question": row.question, "answer": row.answer, "both": f"{row.question} {row.answer}"}[reads]
+
+
+def apart(examples: Sequence[Example], draw: random.Random) -> list[int]:
+    """Hold out a tenth of the entries: the siblings of a wording that is learned from would give the answer away."""
+    return tenth([example.entry for example in examples], draw)
 
 
 def labels(examples: Sequence[Example], options: Options) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ it is over characters, as KorQuAD has it (arXiv:1909.07005), since a particle at
 """
 
 import json
+import random
 import re
 import string
 from collections import Counter
@@ -15,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from bot.learning.parts import tenth
 from bot.learning.rows import Row, column, full, read_objects, read_text, text_of
 from bot.learning.task import Data, Setup
 from indexer.errors import UserError
@@ -66,6 +68,11 @@ def read(path: Path, options: Options) -> list[Example]:
     found = [_example(where, row) for where, row in rows]
     full(path, found)
     return found
+
+
+def apart(examples: Sequence[Example], draw: random.Random) -> list[int]:
+    """Hold out a tenth of the passages, each with all its questions: a passage on both sides would flatter."""
+    return tenth([example.context for example in examples], draw)
 
 
 def labels(examples: Sequence[Example], options: Options) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bot.learning.parts import tenth
 from bot.learning.rows import column, full, read_objects, span_of, text_of
 from bot.learning.tables import add_rows, add_types
 from bot.learning.task import Data, Setup, classes, place, refuse_contexts
@@ -61,11 +62,7 @@ def read(path: Path, options: Options) -> list[Example]:
 
 def apart(examples: Sequence[Example], draw: random.Random) -> list[int]:
     """Hold out a tenth of the sentences, each with all its pairs: the same words on both sides would flatter."""
-    sentences: dict[str, list[int]] = {}
-    for at, example in enumerate(examples):
-        sentences.setdefault(plain(example.text), []).append(at)
-    held = draw.sample(sorted(sentences), max(1, round(len(sentences) / 10)))
-    return [at for sentence in held for at in sentences[sentence]]
+    return tenth([plain(example.text) for example in examples], draw)
 
 
 def plain(text: str) -> str:

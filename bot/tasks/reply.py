@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bot.learning.parts import tenth
 from bot.learning.task import Data, Setup
 from bot.tasks._retrieved import Example, of_queries, of_sheet
 from bot.tasks._rouge import lead_sentence, rouge_l, rouge_l_characters
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 SCORE, KIND = "probability", ""  # no Auto class opens it: bot.generators._replying.load does
 FREEZES = False  # --frozen is another thing; this encoder is frozen unless --fine-tune
 DEFAULTS = {"epochs": 2.0, "batch": 8, "rate": 5e-4, "max_length": 128}
-HELD_OUT = 0.1  # of the entries
 WATCHED = 32  # examples of dev, while it learns
 LEAST = 1e-6  # probability, as the loss has it
 JAMO = range(0x1100, 0x1200)  # the letters into which some tokenizers cut a Korean syllable
@@ -65,9 +65,8 @@ def _is_queries(path: Path) -> bool:
 
 def apart(examples: Sequence[Example], draw: random.Random) -> list[int]:
     """Hold whole entries out: no wording of theirs is learned from."""
-    entries = sorted({example.entry for example in examples if example.found})
-    held = set(draw.sample(entries, max(1, round(HELD_OUT * len(entries)))))
-    return [at for at, example in enumerate(examples) if example.entry in held]
+    found = {example.entry for example in examples if example.found}
+    return tenth([example.entry for example in examples], draw, found)
 
 
 def labels(examples: Sequence[Example], options: Options) -> tuple[str, ...]:

@@ -1,5 +1,7 @@
 """choose: candidates as the search has them, six questions by heart, and the folder as a reranker."""
 
+import random
+
 import numpy as np
 import pytest
 from serving import assert_serves
@@ -52,6 +54,12 @@ def test_the_right_one_stands_among_the_nearest_of_other_entries(learned):
     assert len(set(first.candidates)) == 3
     whole = choose.read(folder / "sheet.csv", choose.Options(candidates=2, reads="both"))[0]
     assert "river stone Ask within a week." in whole.candidates
+
+
+def test_an_entry_is_held_out_with_all_its_wordings(learned):
+    examples = choose.read(learned[0] / "sheet.csv", OPTIONS)
+    held = [set(choose.apart(examples, random.Random(seed))) for seed in range(20)]
+    assert {frozenset(one) for one in held} == {frozenset({0, 1}), frozenset({2, 3}), frozenset({4, 5})}
 
 
 def test_six_questions_are_learned_by_heart(learned):

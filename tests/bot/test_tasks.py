@@ -318,6 +318,13 @@ def test_f1_by_hand(said, right, characters, expected):
     assert read.f1(said, right, characters) == pytest.approx(expected)
 
 
+def test_a_passage_is_held_out_with_all_its_questions_and_a_tenth_of_them_is():
+    examples = [read.Example("", f"q{at}", f"passage {at // 3}", ()) for at in range(60)]
+    held = read.apart(examples, random.Random(2))
+    assert len(held) == 6  # two passages of twenty
+    assert {at // 3 for at in held} == {held[0] // 3, held[3] // 3}
+
+
 def test_reading_takes_the_best_of_several_answers_and_spans_no_longer_than_allowed(folder):
     tokenizer = load_learner(f"bert:{folder / 'bert'}").tokenizer
     setup = Setup(tokenizer, ("answer",), read.Options(longest_answer=2), 64)
