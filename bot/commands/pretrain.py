@@ -139,7 +139,7 @@ def bert(files: Sequence[Path], out: Path, as_json: bool, **given: Any) -> None:
     r"""Train a BERT on FILES: from nothing, or on top of a checkpoint (masked words alone).
 
     A run that was killed goes on when the same command is typed again. A GPU is used where there is one, in bfloat16
-    where it can; several by: accelerate launch $(which bot) pretrain bert ..., and several processors by torchrun.
+    where it can; several by: accelerate launch --multi_gpu --num_processes 2 $(which bot) pretrain bert ...
 
     \b
     Examples:

@@ -9,24 +9,28 @@ import click
 
 from indexer.command import FOLDER, JSON, Commands, Progress, echo_json
 
-COMMON = [
+BEFORE = [
     click.Option(["--train"], type=FOLDER, required=True, help="Examples to learn from."),
     click.Option(["--dev"], type=FOLDER, help="Examples to judge by.  [default: a tenth of --train, held out]"),
     click.Option(["--out"], type=FOLDER, required=True, help="Folder of the trained model."),
     click.Option(["--encoder"], default="minilm", show_default=True, help="minilm, bilingual, bert:PATH, sbert:PATH."),
-    click.Option(["--epochs"], type=float, default=0, help="Times through the data.  [default: 3, or the task's]"),
-    click.Option(["--batch"], type=int, default=0, help="Examples of a step.  [default: 16]"),
-    click.Option(["--rate"], type=float, default=0, help="Learning rate.  [default: 5e-5]"),
-    click.Option(["--max-length"], type=int, default=0, help="Tokens read of a text.  [default: 128, or the task's]"),
+]
+NUMBERS = {  # whose defaults are the task's own
+    "epochs": "Times through the data.",
+    "batch": "Examples of a step.",
+    "rate": "Learning rate.",
+    "max_length": "Tokens read of a text.",
+}
+BEHIND = [
     click.Option(["--limit"], type=int, default=0, help="Learn from so many examples, drawn by the seed."),
     click.Option(["--seed"], type=int, default=1, show_default=True, help="Of all that is drawn."),
     click.Option(["--patience"], type=int, default=5, show_default=True,
                  help="Stop after so many judgements without a better score; 0: never."),
-    click.Option(["--balanced"], is_flag=True, help="Let rare labels weigh as much as frequent ones."),
-    click.Option(["--frozen"], is_flag=True, help="Train the head alone, on vectors that are made once."),
     click.Option(["--bf16/--no-bf16"], default=None, help="Compute in bfloat16.  [default: on a GPU that can]"),
     click.Option(["--json", "as_json"], is_flag=True, help="Print the scores before and after as JSON."),
 ]  # fmt: skip
+BALANCED = click.Option(["--balanced"], is_flag=True, help="Let rare labels weigh as much as frequent ones.")
+ALONE = click.Option(["--frozen"], is_flag=True, help="Train the head alone, on vectors that are made once.")
 SAVED = {"trained": "the trained model", "untrained": "the model as it was, as the trained one scores lower"}
 EXAMPLE = """
 
@@ -35,7 +39,8 @@ Example:
   bot train {} --train train.{} --dev dev.{} --out runs/{}
 
 The folder gets the model, run.json with all scores, and pictures. A run that was stopped goes on where it
-stood when the same command is typed again."""
+stood when the same command is typed again, and one that came to its end is made again. A folder of another
+run is left as it is."""
 
 
 class Tasks(Commands):
@@ -61,7 +66,7 @@ class Tasks(Commands):
         return click.Command(
             cmd_name,
             callback=lambda **given: _train(cmd_name, task.Options(**{name: given.pop(name) for name in own}), **given),
-            params=[*COMMON, *(_option(field) for field in fields(task.Options))],
+            params=[*_common(task), *(_option(field) for field in fields(task.Options))],
             short_help=said.partition(": ")[2].rstrip("."),
             help=f"{said}\n\n{more}{EXAMPLE.format(cmd_name, form, form, cmd_name)}",
         )
@@ -147,6 +152,22 @@ def _train(task: str, options: Any, as_json: bool, **given: Any) -> None:
         return
     click.echo(table(found["before"], found["after"]))
     click.echo(f"Saved in {given['out']}: {SAVED[found['saved']]}, run.json, {', '.join(found['pictures'])}.", err=True)
+
+
+def _common(task: Any) -> list[click.Option]:
+    """Give the options that tasks share, with a task's own defaults, less those that it refuses."""
+    from bot.training import request
+
+    usual, alone = request.defaults(task), request.defaults(task, frozen=request.freezes(task))
+    numbers = []
+    for name, said in NUMBERS.items():
+        told = f"{usual[name]:g}" + (f"; with --frozen {alone[name]:g}" if alone[name] != usual[name] else "")
+        kind, zero = type(request.USUAL[name]), type(request.USUAL[name])(0)
+        option = f"--{name.replace('_', '-')}"
+        numbers.append(click.Option([option], type=kind, default=zero, help=f"{said}  [default: {told}]"))
+    flags = [BALANCED] if request.balances(task) else []
+    flags += [ALONE] if request.freezes(task) else []
+    return [*BEFORE, *numbers, *flags, *BEHIND]
 
 
 def _option(field: Any) -> click.Option:

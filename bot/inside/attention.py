@@ -21,7 +21,7 @@ def attention(text: str, model: str, layer: int, head: int = 0) -> tuple[list[st
 
     from bot.pretrain import checkpoint
     from bot.pretrain.tokenizer import open_tokenizer
-    from indexer.transformer import quietly
+    from indexer.transformer import BertEncoder, quietly
 
     tokenizer = open_tokenizer(model)
     try:
@@ -33,7 +33,8 @@ def attention(text: str, model: str, layer: int, head: int = 0) -> tuple[list[st
     layers, heads = network.config.num_hidden_layers, network.config.num_attention_heads
     if not 1 <= layer <= layers or not 0 <= head <= heads:
         raise UserError(f"{model} has layers 1 to {layers} and heads 1 to {heads} (0: their mean).")
-    ids = tokenizer(text, truncation=True, max_length=network.config.max_position_embeddings)["input_ids"]
+    limit = BertEncoder(network, tokenizer, "mean").limit()
+    ids = tokenizer(text, truncation=True, max_length=limit)["input_ids"]
     with torch.no_grad():
         weights = network(torch.tensor([ids]), output_attentions=True).attentions[layer - 1][0]
     chosen = weights[head - 1] if head else weights.mean(0)

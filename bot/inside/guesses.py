@@ -32,10 +32,12 @@ class Guesser:
         """Give the probability of every token (V,) at the first blank of a text."""
         import torch
 
+        from indexer.transformer import BertEncoder
+
         if BLANK not in text:
             raise UserError(f"{text!r} has no blank. Write {BLANK} where a word is to be guessed.")
         ids = self.tokenizer(text.replace(BLANK, self.tokenizer.mask_token))["input_ids"]
-        limit = self.model.config.max_position_embeddings
+        limit = BertEncoder(self.model.base_model, self.tokenizer, "mean").limit()
         if len(ids) > limit:
             raise UserError(f"the text has {len(ids)} tokens, and the model reads {limit}. Shorten it.")
         with torch.no_grad():

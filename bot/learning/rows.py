@@ -2,7 +2,8 @@
 
 import csv
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from shlex import quote
@@ -10,6 +11,13 @@ from typing import Any
 
 from indexer.errors import UserError
 from indexer.sheet.encoding import decode
+
+TEXTS = (("sentence1", "sentence2"), ("question1", "question2"), ("premise", "hypothesis"))  # usual names of pairs
+# Names of what numbers the rows or the texts; those of NUMBERS only where a number stands below.
+IDS = re.compile(
+    r"|unnamed: 0|(.*[\W_]|[pqu]|gu|doc|pair|row|question|sentence)?(id|idx|index)\d*|번호|순번|식별자|아이디"
+)
+NUMBERS = ("no", "num", "number")
 
 Row = tuple[str, Mapping[str, Any]]  # "FILE, line 3" and what stands there
 
@@ -70,6 +78,39 @@ def text_of(where: str, row: Mapping[str, Any], name: str, option: str = "", oth
     return value
 
 
+def pair_columns(
+    where: str, row: Mapping[str, Any], targets: Sequence[str], first: str = "", second: str = ""
+) -> tuple[str, str]:
+    """Name the two columns of text: those that `first` and `second` name, the usual ones, or the only two there are.
+
+    Ids and `targets` are no texts; nor are numbers, where that leaves two.
+
+    Raises:
+        UserError: fewer columns than two may be texts, or more, of which the error names the likeliest two.
+    """
+    if first and second:
+        return first, second
+    named = first or second
+    wanted = 1 if named else 2
+    free = usual_pair(row) or tuple(name for name in row if name.casefold() not in targets and not _is_id(row, name))
+    left = [name for name in free if name != named]
+    texts = [name for name in left if not _is_number(row[name])]
+    left = texts if len(texts) == wanted else left
+    if len(left) < wanted:
+        raise UserError(f"{where}: there are no two text columns, only {', '.join(map(repr, row))}. Add them.")
+    if len(left) > wanted and (not named or named in row):
+        raise _ambiguous(where, row, left, first, second)
+    if named:
+        return (first, left[-1]) if first else (left[0], second)
+    return left[0], left[1]
+
+
+def usual_pair(row: Iterable[str]) -> tuple[str, ...]:
+    """Give the two columns of text that bear usual names, in capitals or not; nothing where there are none."""
+    named = {name.casefold(): name for name in row}
+    return next((tuple(named[name] for name in names) for names in TEXTS if named.keys() >= set(names)), ())
+
+
 def span_of(where: str, value: Any, text: str, what: str) -> tuple[int, int]:
     """Take [start, end] in characters, end exclusive, that lies within a text."""
     good = isinstance(value, Sequence) and len(value) >= 2 and all(type(part) is int for part in value[:2])
@@ -84,7 +125,32 @@ def span_of(where: str, value: Any, text: str, what: str) -> tuple[int, int]:
 def full(path: Path, examples: Sequence[Any]) -> None:
     """Refuse a file without examples."""
     if not examples:
-        raise UserError(f"{path}: there is no example below the header. Add some.")
+        raise UserError(f"{path}: there is no example in it. Add some.")
+
+
+def _is_id(row: Mapping[str, Any], name: str) -> bool:
+    plain = name.casefold()
+    return bool(IDS.fullmatch(plain)) or (plain in NUMBERS and _is_number(row[name]))
+
+
+def _is_number(value: Any) -> bool:
+    """Tell whether a value is no text: a number, or a list and the like."""
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return not isinstance(value, str)
+    return True
+
+
+def _ambiguous(where: str, row: Mapping[str, Any], left: Sequence[str], first: str, second: str) -> UserError:
+    """Say which columns may be texts, and name the longest."""
+    longest = sorted(left, key=lambda name: -len(str(row[name])))[: 1 if first or second else 2]
+    chosen = [name for name in left if name in longest]
+    one, other = first or chosen[0], second or chosen[-1]
+    return UserError(
+        f"{where}: the columns {', '.join(map(repr, left))} may all be texts, and two are read. "
+        f"Type: --first {quote(one)} --second {quote(other)}"
+    )
 
 
 def _likeliest(row: Mapping[str, Any], option: str, others: Sequence[str]) -> str:

@@ -15,13 +15,14 @@ def contents(names: Iterable[str]) -> dict[str, str]:
     """Hash the file or folder that each path or spec (`bert:DIR`) names; what is not on the disk is left out."""
     found = {}
     for name in names:
-        path = _path(name)
+        path = path_of(name)
         if path is not None:
             found[name] = fingerprint.of_file(path) if path.is_file() else _of_folder(path)
     return found
 
 
-def _path(name: str) -> Path | None:
+def path_of(name: str) -> Path | None:
+    """Give the file or folder that a path or spec names; None where it is not on the disk."""
     path = Path(name).expanduser()
     if not path.exists() and ":" in name:
         name = specs.parse(name).argument

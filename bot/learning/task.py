@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from indexer.transformer import BertEncoder
 
 IGNORED = -100  # the label of what is not learned from, as torch's losses know it
+EVALUATIONS = 10  # on dev, in a run
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Data:
 
     examples: Sequence[Any]
     features: Sequence[dict[str, Any]]
+    whole: Sequence[Any] = ()  # all examples of the --train file, of which `examples` may be a part
 
 
 class Task(Protocol):
@@ -45,7 +47,8 @@ class Task(Protocol):
         judge(model, data, setup, trainer) -> dict: the scores on dev, instead of `metrics` on trainer.predict.
         save(model, setup, folder): writes the model and the tokenizer.
         load(folder, setup) -> model: opens them for `predict`; else `KIND`, the name of an Auto class, does.
-        truth(predictions, data, setup) -> (true, predicted), places in labels (n,) each: a confusion matrix is drawn.
+        truth(predictions, data, setup) -> (true, predicted), places in labels (n,) each: a confusion matrix is drawn,
+            and --balanced is taken.
         scored_by(setup) -> str: the metric to choose by, where it depends on the labels; else `SCORE`.
         apart(examples, draw) -> list: which examples are held out where there is no --dev; else a tenth, drawn.
         DEFAULTS: a dict with other defaults of `epochs`, `batch`, `rate` or `max_length`.
@@ -94,6 +97,17 @@ class Task(Protocol):
         A task of single texts refuses contexts (`refuse_contexts`), one of pairs reads each text with each context.
         """
         ...
+
+
+def pace(epochs: float, batch: int, count: int, apart: int = 1) -> dict[str, int]:
+    """Give what of TrainingArguments follows from the steps of a run that learns from `count` features.
+
+    Dev is judged ten times, `apart` steps or more between, and once at least.
+    """
+    steps = max(1, int(epochs * -(-count // batch)))
+    often = max(1, steps // EVALUATIONS)
+    every = min(steps, max(often, apart))
+    return {"warmup_steps": steps // 16, "logging_steps": often, "eval_steps": every, "save_steps": every}
 
 
 def scored_by(task: Any, setup: Setup) -> str:

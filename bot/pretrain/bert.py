@@ -62,7 +62,8 @@ def pretrain_bert(
     The folder opens as BertForPreTraining, BertForMaskedLM and `bert:FOLDER`.
     """
     check_installed()
-    check_shape(shape, reading)
+    check_reading(reading)
+    check_shape(shape, reading.length)
     cutter = open_tokenizer(tokenizer)
     _check_tokens(cutter, tokenizer)
     arguments = {"tokenizer": tokenizer, **asdict(shape), **asdict(reading), **asdict(schedule)}
@@ -97,6 +98,7 @@ def continue_bert(
 ) -> dict[str, Any]:
     """Go on training a checkpoint to guess masked words of other texts; give the content of run.json."""
     check_installed()
+    check_reading(reading)
     name = checkpoint(spec)
     cutter = open_tokenizer(spec)
     _check_tokens(cutter, spec)
@@ -124,25 +126,29 @@ def open_masked(name: str) -> tuple["PreTrainedModel", bool]:
     return model, any(not key.startswith(own) for key in found["missing_keys"])
 
 
-def check_shape(shape: Shape, reading: Reading) -> None:
-    """Refuse sizes that do not fit together."""
-    sizes = (shape.layers, shape.hidden, shape.heads, reading.copies)
-    if min(sizes) < 1 or shape.intermediate < 0 or shape.positions < 0:
-        raise UserError("--layers, --hidden, --heads and --copies are at least 1.")
+def check_reading(reading: Reading) -> None:
+    """Refuse what no sequences can be made with, of a model from nothing and of a checkpoint alike."""
+    features.check(reading.length, reading.held_out)
+    if reading.copies < 1:
+        raise UserError(f"--copies {reading.copies}: pairs are drawn at least once. Type: --copies 2")
+    if not 0 < reading.mask_rate < 1:
+        raise UserError(f"--mask-rate {reading.mask_rate:g}: it lies between 0 and 1. Type: --mask-rate 0.15")
+
+
+def check_shape(shape: Shape, length: int) -> None:
+    """Refuse sizes that do not fit together, or not the length of a sequence."""
+    if min(shape.layers, shape.hidden, shape.heads) < 1 or shape.intermediate < 0 or shape.positions < 0:
+        raise UserError("--layers, --hidden and --heads are at least 1.")
     if shape.hidden % shape.heads:
         fitting = [heads for heads in range(1, shape.hidden + 1) if shape.hidden % heads == 0]
         near = min(fitting, key=lambda heads: abs(heads - shape.heads))
         raise UserError(f"--hidden {shape.hidden} cannot be shared by --heads {shape.heads}. Type: --heads {near}")
     if not 0 <= shape.dropout < 1:
         raise UserError(f"--dropout {shape.dropout:g}: it is at least 0 and below 1. Type: --dropout 0.1")
-    if reading.length < 8:
-        raise UserError(f"--length {reading.length}: a sequence has at least 8 tokens.")
-    if shape.positions and shape.positions < reading.length:
+    if shape.positions and shape.positions < length:
         raise UserError(
-            f"--length {reading.length} is longer than --positions {shape.positions}. Type: --length {shape.positions}"
+            f"--length {length} is longer than --positions {shape.positions}. Type: --length {shape.positions}"
         )
-    if not 0 < reading.mask_rate < 1:
-        raise UserError(f"--mask-rate {reading.mask_rate:g}: it lies between 0 and 1. Type: --mask-rate 0.15")
 
 
 def make_features(

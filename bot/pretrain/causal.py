@@ -49,7 +49,8 @@ def pretrain_causal(
 ) -> dict[str, Any]:
     """Train a GPT-2 from nothing; give the content of run.json: perplexity and a sample, before and after."""
     check_installed()
-    bert.check_shape(shape, bert.Reading(length=blocks.length))
+    check_blocks(blocks)
+    bert.check_shape(shape, blocks.length)
     cutter = open_tokenizer(tokenizer)
     end = end_token(cutter, tokenizer)
     arguments = {"tokenizer": tokenizer, **asdict(shape), **asdict(blocks), **asdict(schedule)}
@@ -86,6 +87,7 @@ def continue_causal(
 ) -> dict[str, Any]:
     """Go on training a causal checkpoint on other texts; give the content of run.json."""
     check_installed()
+    check_blocks(blocks)
     cutter = open_tokenizer(spec)
     end_token(cutter, spec)
     name = checkpoint(spec)
@@ -94,8 +96,17 @@ def continue_causal(
     config, model = open_causal(name, spec)
     limit = getattr(config, "max_position_embeddings", blocks.length)
     if blocks.length > limit:
-        raise UserError(f"--length {blocks.length} is longer than the {limit} tokens that {spec} reads.")
+        raise UserError(
+            f"--length {blocks.length} is longer than the {limit} tokens that {spec} reads. Type: --length {limit}"
+        )
     return _run(model, cutter, documents, out, plan, blocks, schedule, cache, progress)
+
+
+def check_blocks(blocks: Blocks) -> None:
+    """Refuse what no blocks or samples can be made with, of a model from nothing and of a checkpoint alike."""
+    features.check(blocks.length, blocks.held_out)
+    if blocks.sample < 1:
+        raise UserError(f"--sample {blocks.sample}: a sample has at least 1 token. Type: --sample 40")
 
 
 def open_causal(name: str, spec: str) -> tuple[Any, "PreTrainedModel"]:

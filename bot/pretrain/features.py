@@ -15,6 +15,7 @@ from indexer import fingerprint
 from indexer.errors import UserError
 
 CACHE = Path.home() / ".cache" / "mundap" / "pretrain"
+SHORTEST = 8  # tokens of a sequence
 FORM = 2  # counts changes of what is made here
 
 Token = tuple[int, bool]  # its id, and whether it begins a word
@@ -42,14 +43,20 @@ class Features:
     random: NDArray[np.int8]  # (N,): 1 where the second segment does not follow the first, -1 where there is none
 
 
+def check(length: int, share: float) -> None:
+    """Refuse a length that holds no text, or a share that holds nothing out."""
+    if length < SHORTEST:
+        raise UserError(f"--length {length}: a sequence has at least {SHORTEST} tokens. Type: --length 128")
+    if not 0 < share < 1:
+        raise UserError(f"--held-out {share:g}: a share between 0 and 1. Type: --held-out 0.05")
+
+
 def split(documents: Sequence[Document], share: float, seed: int) -> tuple[list[Document], list[Document]]:
     """Hold a share of the documents out, at least one; give those to learn from and those held out.
 
     Raises:
-        UserError: the share is none, there are fewer than four documents, or nothing is left to learn from.
+        UserError: there are fewer than four documents, or too few are left to learn from.
     """
-    if not 0 < share < 1:
-        raise UserError(f"--held-out {share:g}: a share between 0 and 1. Type: --held-out 0.05")
     count = max(1, round(share * len(documents)))
     if len(documents) >= 4 and count > len(documents) - 2:
         raise UserError(

@@ -51,10 +51,14 @@ def begin(out: Path, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Give the plan of an unfinished run with the same arguments, or a new one.
 
     Raises:
-        UserError: the folder holds a finished run, or an unfinished one with other arguments or from other contents.
+        UserError: the folder holds a model, or an unfinished run with other arguments or from other contents.
     """
     if (out / RECORD).exists():
         raise UserError(f"{out} holds a finished run. Name another --out, or delete it.")
+    if (out / runs.UNFINISHED).exists():
+        raise UserError(f"{out} holds an unfinished run of `bot train`. Name another --out, or delete it.")
+    if (out / "config.json").exists() and not (out / PLAN).exists():
+        raise UserError(f"{out} holds a model. Name another --out, or delete it.")
     if (out / PLAN).exists():
         plan: dict[str, Any] = json.loads((out / PLAN).read_text("utf-8"))
         for name, value in json.loads(json.dumps(dict(arguments))).items():
@@ -87,16 +91,18 @@ def learn(
 
     A run that was killed goes on from its last whole checkpoint.
     """
+    from bot.learning.clock import Clock
     from indexer.transformer import quietly
 
-    started = time.monotonic()
+    last = last_checkpoint(out / CHECKPOINTS)
+    clock = Clock(time.monotonic(), last)
     trainer = _trainer(model, data, collate, judged, schedule, out, progress)
+    trainer.add_callback(clock)
     with quietly():
         if "before" not in plan:
             plan["before"] = _figures(trainer)
             if trainer.is_world_process_zero():
                 write_json(out / PLAN, plan)
-        last = last_checkpoint(out / CHECKPOINTS)
         if last:
             progress(f"going on at step {last.name.removeprefix('checkpoint-')}")
         trainer.train(resume_from_checkpoint=str(last) if last else None)
@@ -110,7 +116,7 @@ def learn(
         "before": plan["before"],
         "after": after,
         "steps": trainer.state.global_step,
-        "seconds": round(time.monotonic() - started, 1),
+        "seconds": clock.seconds(),
         "history": [ends[0], *history, *(ends[1:] if ends[1] not in history else [])],
         "processes": trainer.args.world_size,
         "first": trainer.is_world_process_zero(),
@@ -124,13 +130,13 @@ def _history(logged: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
 
 
 def finish(out: Path, plan: Mapping[str, Any], record: Mapping[str, Any], title: str) -> dict[str, Any]:
-    """Write the picture and run.json, and delete the checkpoints; the model is there already."""
+    """Write the picture and run.json, then drop what only an unfinished run needs; the model is there already."""
     whole = {**plan, **record, "versions": versions()}
     del whole["first"]
     (out / PICTURE).write_text(drawing.standalone(picture(whole["history"], title)), encoding="utf-8")
-    shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
     write_json(out / RECORD, whole)
     (out / PLAN).unlink(missing_ok=True)
+    shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
     return whole
 
 

@@ -39,9 +39,9 @@ class EntryLoss(nn.Module):
 
 
 class EntryTrainer(SentenceTransformerTrainer):
-    """A trainer that keeps what it learns from, to search in, and draws no examples for a card that nobody reads."""
+    """A trainer that keeps the sheet that it learns from, to search in, and draws no examples for a card."""
 
-    learned_from: Sequence[Any] = ()
+    sheet: Sequence[Any] = ()
 
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
         """Leave the card out."""

@@ -27,11 +27,11 @@ def of_pairs(model: Any, pairs: Sequence[Any]) -> tuple[str, float]:
     return "recall@1", float(np.mean([pairs[at].other == pair.other for at, pair in zip(found, pairs, strict=True)]))
 
 
-def recall(model: Any, asked: Sequence[Any], corpus: str, learned_from: Sequence[Any]) -> float:
+def recall(model: Any, asked: Sequence[Any], corpus: str, sheet: Sequence[Any]) -> float:
     """Give the share of questions whose nearest stored one, by exact cosine, is of a right entry."""
     from bot.tasks._mining import first_entries
 
-    stored = _stored(asked, corpus, learned_from)
+    stored = _stored(asked, corpus, sheet)
     if stored is None:  # a sheet of its own: each wording looks for another among all
         return _among_themselves(model, asked)
     vectors, queries = (vectors_of(model, [found.text for found in texts]) for texts in (stored, asked))
@@ -44,10 +44,10 @@ def recall(model: Any, asked: Sequence[Any], corpus: str, learned_from: Sequence
     return sum(entry in entries for entry, entries in zip(first, right, strict=True)) / len(asked)
 
 
-def _stored(asked: Sequence[Any], corpus: str, learned_from: Sequence[Any]) -> Sequence[Wording] | None:
+def _stored(asked: Sequence[Any], corpus: str, sheet: Sequence[Any]) -> Sequence[Wording] | None:
     """Give the wordings to search, less the very texts that are asked; None where they share no entry with dev."""
     texts = {found.text for found in asked if isinstance(found, Wording)}
-    stored = [found for found in (_corpus(corpus) if corpus else learned_from) if isinstance(found, Wording)]
+    stored = [found for found in (_corpus(corpus) if corpus else sheet) if isinstance(found, Wording)]
     stored = [found for found in stored if found.text not in texts]
     known = {name for found in stored for name in (found.id, found.entry)}
     wanted = {name for found in asked for name in ([found.entry] if isinstance(found, Wording) else found.right)}

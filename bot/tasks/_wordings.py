@@ -1,11 +1,15 @@
 """What `similarity` learns from and is judged by: wordings of a sheet, pairs of texts, judged queries."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bot.learning.rows import full, read_delimited, text_of
+from bot.learning.rows import full, pair_columns, read_delimited, text_of, usual_pair
 from indexer.errors import UserError
+
+if TYPE_CHECKING:
+    from indexer.columns import Header
 
 SCORES = ("score", "label", "is_duplicate")
 
@@ -42,16 +46,17 @@ class Asked:
 Example = Wording | Pair | Asked
 
 
-def read_any(path: Path, qrels: str = "") -> list[Example]:
+def read_any(path: Path, qrels: str = "", first: str = "", second: str = "") -> list[Example]:
     """Read a sheet, a TSV of pairs (two columns of text, and score, label or is_duplicate or none), or judged queries.
 
-    A file is what its header says: pairs where a TSV has a column of scores or two columns in all, judged queries
-    where there is a column `text` or `query` and none of questions and answers, a sheet otherwise.
+    A file is what its header says: pairs where a TSV has a column of scores, texts under the usual names (see
+    `pair_columns`) or under `first` or `second`, or two columns in all; judged queries where there is a column `text`
+    or `query` and none of questions and answers; a sheet otherwise.
     """
     if path.is_dir() or _is_queries(path):
         return _queries(path, qrels)
-    if path.suffix.lower() == ".tsv" and _is_pairs(path):
-        return read_pairs(path)
+    if path.suffix.lower() == ".tsv" and _is_pairs(path, {first, second} - {""}):
+        return read_pairs(path, first, second)
     return list(read_wordings(path))
 
 
@@ -66,7 +71,7 @@ def read_wordings(path: Path) -> list[Wording]:
     ]
 
 
-def read_pairs(path: Path) -> list[Example]:
+def read_pairs(path: Path, first: str = "", second: str = "") -> list[Example]:
     """Read pairs; without a column of scores, the texts of each mean the same, such as a message and what was clicked.
 
     Scores of any range will do, since only their order is learned from.
@@ -74,12 +79,12 @@ def read_pairs(path: Path) -> list[Example]:
     found: list[Example] = []
     scored = ""
     for where, row in read_delimited(path):
-        scored = next((name for name in SCORES if name in row), "")
-        texts = [name for name in row if name not in SCORES][:2]
-        if len(texts) < 2:
-            raise UserError(f"{where}: two columns of text are needed, found {', '.join(row)}. Add one.")
-        one, other = (text_of(where, row, name) for name in texts)
-        found.append(Pair(where, one, other, _number(where, scored, row[scored]) if scored else None))
+        plain = {name.casefold(): name for name in row}
+        scored = next((plain[name] for name in SCORES if name in plain), "")
+        one, other = pair_columns(where, row, SCORES, first, second)
+        texts = (text_of(where, row, one, "--first", (other, *SCORES)),
+                 text_of(where, row, other, "--second", (one, *SCORES)))  # fmt: skip
+        found.append(Pair(where, *texts, _number(where, scored, row[scored]) if scored else None))
     full(path, found)
     if scored and len({pair.score for pair in found if isinstance(pair, Pair)}) < 2:
         raise UserError(f"{path}: every {scored} is the same. Pairs that differ in it are needed to learn an order.")
@@ -117,23 +122,24 @@ def _queries(path: Path, qrels: str) -> list[Example]:
 
 def _header(path: Path) -> Sequence[str]:
     first = next(iter(read_delimited(path)), None)
-    return [name.casefold() for name in first[1]] if first else []
+    return list(first[1]) if first else []
 
 
-def _is_pairs(path: Path) -> bool:
+def _is_pairs(path: Path, chosen: Collection[str]) -> bool:
     names = _header(path)
-    return bool(set(SCORES) & set(names)) or (len(names) == 2 and not _is_sheet(path))
+    known = {name.casefold() for name in names} & set(SCORES) or set(chosen) & set(names) or usual_pair(names)
+    return bool(known) or (len(names) == 2 and sheet_header(path) is None)
 
 
-def _is_sheet(path: Path) -> bool:
+def sheet_header(path: Path) -> "Header | None":
+    """Give the header of a file that an index would take for questions and answers; None where it would not."""
     from indexer.columns import read_header
     from indexer.sheet import read_table
 
     try:
-        read_header(read_table(path), {})
+        return read_header(read_table(path), {})
     except UserError:
-        return False
-    return True
+        return None
 
 
 def _is_queries(path: Path) -> bool:

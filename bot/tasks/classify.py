@@ -1,7 +1,7 @@
 """classify: one label for one text (sentiment, topic, intent), as in BERT's section 4.1 (arXiv:1810.04805).
 
 Reads JSONL {"text", "label"}, a CSV or TSV with a column of each, and judged queries {"query", "groups", "oos"}, of
-which those off topic are left out.
+which those off topic are left out (`oos`: true, yes or 1).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SCORE = "accuracy"
 KIND = "AutoModelForSequenceClassification"
+TRUE, FALSE = ("true", "t", "yes", "y", "1", "1.0"), ("", "false", "f", "no", "n", "0", "0.0", "none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def read(path: Path, options: Options) -> list[Example]:
     """Read a file's texts and labels."""
     tabular = path.suffix.lower() in (".csv", ".tsv")
     rows = read_delimited(path) if tabular else read_objects(path)
-    found = [_example(where, row, options) for where, row in rows if not row.get("oos")]
+    found = [_example(where, row, options) for where, row in rows if not _off_topic(where, row, options)]
     full(path, found)
     return found
 
@@ -112,6 +113,16 @@ def _example(where: str, row: Mapping[str, Any], options: Options) -> Example:
     if isinstance(label, bool) or not isinstance(label, str | int) or not str(label).strip():
         raise UserError(f"{where}: {options.label!r} is {label!r}. A label is a word or a whole number.")
     return Example(where, text_of(where, row, options.text, "--text", (options.label,)), str(label).strip())
+
+
+def _off_topic(where: str, row: Mapping[str, Any], options: Options) -> bool:
+    """Read `oos`, which a CSV says in words, as a truth; where it is missing, empty or learned, a row is on topic."""
+    if "oos" in (options.text, options.label):
+        return False
+    said = str(row.get("oos", "")).strip().casefold()
+    if said not in (*TRUE, *FALSE):
+        raise UserError(f"{where}: 'oos' is {row['oos']!r}. Write true where a text is off topic, else false.")
+    return said in TRUE
 
 
 def _group(where: str, row: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """pair: two texts read together, to a score, a class, or whether they mean the same (arXiv:1810.04805, section 4.1).
 
-Reads a TSV (or CSV, JSONL) with two text columns and `score` (a number), `label` (a class) or `is_duplicate` (0, 1).
+Reads a TSV (or CSV, JSONL) with two text columns and `score` (a number), `label` (a class) or `is_duplicate` (0, 1);
+the texts are sentence1 and sentence2, question1 and question2, premise and hypothesis, or the only two beside ids.
 A model of a score or of `is_duplicate` reranks (`cross:DIR`), one of entailment classifies without examples and checks
 what a generator writes (arXiv:1508.05326). A JSONL row may hold one `premise` and, under `entailment`, `neutral` and
 `contradiction`, a list of hypotheses each.
@@ -14,7 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bot.learning.rows import column, full, read_delimited, read_objects, text_of
+from bot.learning.parts import tenth
+from bot.learning.rows import column, full, pair_columns, read_delimited, read_objects, text_of
 from bot.learning.task import Data, Setup, classes, place
 from indexer.errors import UserError
 
@@ -26,7 +28,6 @@ KIND = "AutoModelForSequenceClassification"
 DEFAULTS = {"epochs": 4.0}
 TARGETS = ("score", "is_duplicate", "label")
 RELATIONS = ("entailment", "neutral", "contradiction")
-TEXTS = (("sentence1", "sentence2"), ("question1", "question2"), ("premise", "hypothesis"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +61,7 @@ def read(path: Path, options: Options) -> list[Example]:
 
 def apart(examples: Sequence[Example], draw: random.Random) -> list[int]:
     """Hold out a tenth of the first texts, each with all its pairs: a premise on both sides would flatter."""
-    firsts = sorted({example.first for example in examples})
-    held = set(draw.sample(firsts, max(1, round(len(firsts) / 10))))
-    return [at for at, example in enumerate(examples) if example.first in held]
+    return tenth([example.first for example in examples], draw)
 
 
 def labels(examples: Sequence[Example], options: Options) -> tuple[str, ...]:
@@ -160,7 +159,6 @@ def _target(example: Example, setup: Setup) -> float | int:
 
 
 def _example(where: str, row: Mapping[str, Any], options: Options) -> Example:
-    first, second = _columns(where, row, options)
     named = next((name for name in TARGETS if name in row), "")
     if not named:
         raise UserError(f"{where}: none of the columns {', '.join(TARGETS)} is there. Add the one that is learned.")
@@ -170,6 +168,7 @@ def _example(where: str, row: Mapping[str, Any], options: Options) -> Example:
         raise UserError(f"{where}: 'is_duplicate' is {value!r}. Write 1 where both mean the same, else 0.")
     if not value:
         raise UserError(f"{where}: {named!r} is empty. Write one there, or take the row out.")
+    first, second = pair_columns(where, row, TARGETS, options.first, options.second)
     one = text_of(where, row, first, "--first", (second, *TARGETS))
     return Example(where, one, text_of(where, row, second, "--second", (first, *TARGETS)), target)
 
@@ -183,18 +182,6 @@ def _several(where: str, row: Mapping[str, Any]) -> list[Example]:
             raise UserError(f"{where}: {relation!r} is no list of texts. Write one, empty where there is none.")
         found += [Example(where, premise, one, relation) for one in hypotheses]
     return found
-
-
-def _columns(where: str, row: Mapping[str, Any], options: Options) -> tuple[str, str]:
-    if options.first and options.second:
-        return options.first, options.second
-    usual = next((names for names in TEXTS if row.keys() >= set(names)), None)
-    others = [name for name in row if name not in TARGETS]
-    if usual is None and len(others) < 2:
-        raise UserError(f"{where}: there are no two text columns, only {', '.join(map(repr, row))}. Add them.")
-    both = list(usual or others[:2])
-    first = options.first or next(name for name in both if name != options.second)
-    return first, options.second or next(name for name in reversed(both) if name != first)
 
 
 def _number(where: str, value: str) -> float:

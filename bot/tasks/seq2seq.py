@@ -2,6 +2,8 @@
 
 A small decoder is put on the shared encoder (Rothe et al. 2020, arXiv:1907.12461), its vocabulary that of the encoder
 and tied to its own output; or a T5 or BART is named, `--model PATH`. Greedy, unless `--beams` says otherwise.
+Reads source and target, any two columns, or a sheet (two columns that an index would take for question and answer too),
+of which the lead sentences of long answers are learned.
 """
 
 import warnings
@@ -10,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +20,7 @@ import numpy as np
 from bot.learning.rows import read_delimited, read_objects, text_of
 from bot.learning.task import IGNORED, Data, Setup, refuse_contexts
 from bot.tasks._rouge import lead_sentence, rouge_l, rouge_l_characters
+from bot.tasks._wordings import sheet_header
 from indexer.errors import UserError
 
 if TYPE_CHECKING:
@@ -55,7 +59,7 @@ def read(path: Path, options: Options) -> list[Example]:
     kind = path.suffix.lower()
     rows = read_delimited(path) if kind in (".csv", ".tsv") else read_objects(path) if kind == ".jsonl" else iter(())
     first = next(rows, None)
-    names = _columns(first[1], options) if first else None
+    names = _columns(path, first[1], options) if first else None
     if first is None or names is None:
         found = list(_leads(path))
     else:
@@ -67,14 +71,31 @@ def read(path: Path, options: Options) -> list[Example]:
     return found
 
 
-def _columns(row: Mapping[str, Any], options: Options) -> tuple[str, str] | None:
-    """Name the columns to read and to write; None for a sheet."""
+def _columns(path: Path, row: Mapping[str, Any], options: Options) -> tuple[str, str] | None:
+    """Name the columns to read and to write; None for a sheet, whose two columns an index would take for one."""
     if options.source or options.target:
         return options.source or "source", options.target or "target"
     if "source" in row and "target" in row:
         return "source", "target"
     there = tuple(row)
-    return (there[0], there[1]) if len(there) == 2 and {"question", "answer"} != set(there) else None
+    return (there[0], there[1]) if len(there) == 2 and not _is_sheet(path) else None
+
+
+def _is_sheet(path: Path) -> bool:
+    """Tell whether a file is a sheet; where its header may mean one or another pair of texts, ask."""
+    from indexer.columns import FIELDS
+
+    header = sheet_header(path)
+    if header is None:
+        return False
+    names = {field: header.names[header.fields[field]] for field in ("question", "answer")}
+    if all("".join(name.casefold().split()) in FIELDS[field].split() for field, name in names.items()):
+        return True
+    one, other = (header.names[at] for at in sorted(header.fields[field] for field in names))
+    raise UserError(
+        f"{path}: {one!r} and {other!r} may head a sheet of questions and answers, or what is read and written. "
+        f"Type: --source {quote(one)} --target {quote(other)}, or for a sheet write question and answer there."
+    )
 
 
 def _leads(path: Path) -> Iterator[Example]:

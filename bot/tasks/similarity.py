@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bot.learning.task import Data, Setup, needs
+from bot.learning.task import Data, Setup, needs, pace
 from bot.tasks._judging import of_pairs, recall, vectors_of
 from bot.tasks._lessons import lesson
 from bot.tasks._wordings import Asked, Example, Pair, Wording, read_any
@@ -37,13 +37,15 @@ class Options:
     teacher: str = field(default="", metadata={"help": "Spec of an encoder whose vectors are learned."})
     corpus: str = field(default="", metadata={"help": "Sheet that dev is searched in.  [default: the --train sheet]"})
     qrels: str = field(default="", metadata={"help": "Judgements of --dev, where those are queries in a CSV."})
+    first: str = field(default="", metadata={"help": "Column of a pair's first text.  [default: the usual names]"})
+    second: str = field(default="", metadata={"help": "Column of a pair's second text.  [default: the usual names]"})
 
 
 def read(path: Path, options: Options) -> list[Example]:
     """Read a sheet, a TSV of pairs, or (for dev) judged queries."""
     if options.temperature <= 0 or options.negatives < 0:
         raise UserError("--temperature is above 0, --negatives at least 0.")
-    return read_any(path, options.qrels)
+    return read_any(path, options.qrels, options.first, options.second)
 
 
 def labels(examples: Sequence[Example], options: Options) -> tuple[str, ...]:
@@ -91,10 +93,13 @@ def trainer(
     train, dev = data
     columns, loss = lesson(model, train.examples, setup.options, arguments["seed"])
     sampler = "no_duplicates" if "positive" in columns else "batch_sampler"
+    count = len(next(iter(columns.values())))  # of wordings, those with another of their entry
+    if not count:
+        where = train.examples[0].where.rpartition(",")[0]
+        raise UserError(f"{where}: no two of the wordings to learn from are of one entry. Raise --limit, or add some.")
+    epochs, batch = arguments["num_train_epochs"], arguments["per_device_train_batch_size"]
     # Dev is searched in the whole sheet, which takes long: twice an epoch is enough.
-    half = len(train.examples) // arguments["per_device_train_batch_size"] // 2
-    every = max(arguments["eval_steps"], half)
-    arguments = {**arguments, "eval_steps": every, "save_steps": every}
+    arguments = {**arguments, **pace(epochs, batch, count, apart=count // batch // 2)}
     made: Any = EntryTrainer(
         model=model,
         args=SentenceTransformerTrainingArguments(**arguments, batch_sampler=sampler),
@@ -103,7 +108,7 @@ def trainer(
         evaluator=Dev(lambda: judge(model, dev, setup, made)),
         callbacks=callbacks,
     )
-    made.learned_from = train.examples
+    made.sheet = train.whole
     return made
 
 
@@ -116,7 +121,7 @@ def judge(model: Any, data: Data, setup: Setup, trainer: Any) -> dict[str, float
     if isinstance(first, Pair):
         name, found = of_pairs(model, data.examples)
     else:
-        name, found = "recall@1", recall(model, data.examples, setup.options.corpus, trainer.learned_from)
+        name, found = "recall@1", recall(model, data.examples, setup.options.corpus, trainer.sheet)
     return {"score": found, name: found}
 
 

@@ -68,7 +68,7 @@ def _remembered(encoder: Any, data: Data, first: bool, progress: Progress) -> Da
         {"inputs_embeds": states[at], **{name: value for name, value in feature.items() if name not in TOKENS}}
         for at, feature in enumerate(data.features)
     ]
-    return Data(data.examples, features)
+    return Data(data.examples, features, data.whole)
 
 
 def _states(encoder: Any, features: Sequence[dict[str, Any]], first: bool) -> list[Any]:

@@ -25,8 +25,7 @@ class Trained:
 
     def predict(self, texts: Sequence[str], contexts: Sequence[str] = ()) -> list[dict[str, Any]]:
         """Say what the model makes of texts, or of each text with each context; a blank text is an error."""
-        if any(not text.strip() for text in [*texts, *contexts]):
-            raise UserError("a text is empty: give each some words.")
+        _refuse_blank([*texts, *contexts])
         with runs.threads():
             found: list[dict[str, Any]] = self.task.predict(self.model, self.setup, texts, contexts)
         return found
@@ -57,8 +56,9 @@ def zero_shot(trained: Trained, text: str, labels: Sequence[str], hypothesis: st
     """Give each label the probability that the text entails its hypothesis rather than another's (arXiv:1909.00161).
 
     Raises:
-        UserError: the model is none of pairs with a label of entailment, or there are no two labels.
+        UserError: the text is blank, the model is none of pairs with a label of entailment, or there are no two labels.
     """
+    _refuse_blank([text])
     at = place_of(trained.setup.labels, "entailment")
     if trained.name != "pair" or at is None:
         known = ", ".join(trained.setup.labels) or "none"
@@ -76,3 +76,8 @@ def zero_shot(trained: Trained, text: str, labels: Sequence[str], hypothesis: st
     with runs.threads():
         rows = trained.task.logits(trained.model, trained.setup, pairs)
     return {"text": text, **likeliest(names, np.array([row[at] for row in rows]))}
+
+
+def _refuse_blank(texts: Sequence[str]) -> None:
+    if any(not text.strip() for text in texts):
+        raise UserError("a text is empty: give each some words.")

@@ -4,47 +4,20 @@ import os
 import random
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bot.learning import runs
-from bot.learning.sources import contents
+from bot.learning.parts import tenth
 from bot.learning.task import Data, Setup, needs, scored_by
-from bot.tasks import load_task
+from bot.training.request import Request as Request
+from bot.training.request import facts_of, settled
 from indexer.errors import UserError
 from indexer.progress import Progress, silent
 
 if TYPE_CHECKING:
     from indexer.transformer import BertEncoder
-
-USUAL = {"epochs": 3.0, "batch": 16, "rate": 5e-5, "max_length": 128}
-FROZEN = {"epochs": 100.0, "batch": 64, "rate": 2e-3}  # a head alone is quick, and starts from nothing
-# Options of tasks that name what a run is made from, besides --train, --dev and --encoder.
-FILES, MODELS = ("corpus", "qrels"), ("teacher", "search", "model")
-HELD_OUT = 0.1  # of the training examples, where no dev file is given
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What to train and how; 0 stands for the task's own default of the first four numbers."""
-
-    task: str
-    train: Path
-    out: Path
-    dev: Path | None = None
-    encoder: str = "minilm"
-    epochs: float = 0
-    batch: int = 0
-    rate: float = 0
-    max_length: int = 0
-    limit: int = 0  # training examples, drawn by the seed; 0: all
-    seed: int = 1
-    patience: int = 5  # evaluations without a better score, after which it stops; 0: never
-    balanced: bool = False
-    frozen: bool = False
-    bf16: bool | None = None  # None: on a GPU that can
-    options: Any = None  # an `Options` of the task; None: its defaults
 
 
 @dataclass(slots=True)
@@ -63,7 +36,8 @@ class Lesson:
 def train(request: Request, progress: Progress = silent) -> dict[str, Any]:
     """Train a task and write the model's folder; give what run.json holds, `before` and `after` among it.
 
-    A run that was killed goes on where it stood when it is started with the same arguments.
+    A run that was killed goes on where it stood when it is started with the same arguments; a finished one is made
+    again.
 
     Raises:
         UserError: data, arguments or the folder cannot be used, or several processes were started.
@@ -73,49 +47,20 @@ def train(request: Request, progress: Progress = silent) -> dict[str, Any]:
         raise UserError("bot train learns in one process, and several were started. Leave out accelerate or torchrun.")
     request, task = settled(request)
     started = time.monotonic()
-    facts = _facts(request)
+    facts, versions = facts_of(request), runs.versions()
+    runs.check(request.out, facts)
     lesson = _lesson(request, task, progress)
     checkpoint = runs.claim(request.out, facts, progress)
+    from bot.learning.clock import Clock
     from indexer.transformer import quietly
 
+    clock = Clock(started, checkpoint)
     with runs.threads(), quietly():
-        outcome = _run(lesson, checkpoint, progress)
-    versions = runs.versions()
-    seconds = round(time.monotonic() - started, 1)
-    found = {**facts, **outcome, "labels": list(lesson.setup.labels), "versions": versions, "seconds": seconds}
+        outcome = _run(lesson, checkpoint, clock, progress)
+    more = {"labels": list(lesson.setup.labels), "versions": versions, "seconds": clock.seconds()}
+    found = {**facts, **outcome, **more}
     runs.finish(request.out, found)
     return found
-
-
-def settled(request: Request) -> tuple[Request, Any]:
-    """Fill in the task's defaults, and refuse numbers that cannot be."""
-    task = load_task(request.task)
-    if request.frozen and not getattr(task, "FREEZES", True):
-        raise UserError(f"--frozen: {request.task} trains the encoder itself. Leave it out.")
-    usual = {**USUAL, **getattr(task, "DEFAULTS", {}), **(FROZEN if request.frozen else {})}
-    chosen = {name: getattr(request, name) or value for name, value in usual.items()}
-    options = request.options if request.options is not None else task.Options()
-    request = replace(request, **chosen, options=options)
-    for name in ("epochs", "batch", "rate", "limit", "seed", "patience"):
-        if getattr(request, name) < 0:
-            raise UserError(f"--{name} {getattr(request, name)}: give a number from 0 on.")
-    if request.max_length < 8:
-        raise UserError(f"--max-length {request.max_length}: give at least 8 tokens.")
-    return request, task
-
-
-def _facts(request: Request) -> dict[str, Any]:
-    """Give what a run that goes on must share with the killed one: arguments, and the hashes of all that it reads."""
-    arguments = {
-        name: str(value) if isinstance(value, Path) else value
-        for name, value in asdict(request).items()
-        if name not in ("task", "out")
-    }
-    options = asdict(request.options)
-    files = [str(path) for path in (request.train, request.dev) if path is not None]
-    files += [options[name] for name in FILES if options.get(name)]
-    models = [request.encoder, *(options[name] for name in MODELS if options.get(name))]
-    return {"task": request.task, "arguments": arguments, "data": contents(files), "models": contents(models)}
 
 
 def _lesson(request: Request, task: Any, progress: Progress) -> Lesson:
@@ -133,7 +78,7 @@ def _lesson(request: Request, task: Any, progress: Progress) -> Lesson:
     setup = Setup(encoder.tokenizer, labels, request.options, min(request.max_length, encoder.limit()))
     set_seed(request.seed)
     model = task.model(encoder, setup)
-    train, dev = (Data(part, task.encode(part, setup)) for part in (examples, held))
+    train, dev = (Data(part, task.encode(part, setup), found) for part in (examples, held))
     return Lesson(request, task, encoder, setup, model, train, dev)
 
 
@@ -143,10 +88,7 @@ def _parts(request: Request, task: Any, examples: Sequence[Any]) -> tuple[Sequen
     if request.dev is not None:
         held = task.read(request.dev, request.options)
     else:
-        if hasattr(task, "apart"):
-            apart = set(task.apart(examples, draw))
-        else:
-            apart = set(draw.sample(range(len(examples)), max(1, round(HELD_OUT * len(examples)))))
+        apart = set(task.apart(examples, draw) if hasattr(task, "apart") else tenth(range(len(examples)), draw))
         held = [example for at, example in enumerate(examples) if at in apart]
         examples = [example for at, example in enumerate(examples) if at not in apart]
         if not examples:
@@ -156,7 +98,7 @@ def _parts(request: Request, task: Any, examples: Sequence[Any]) -> tuple[Sequen
     return examples, held
 
 
-def _run(lesson: Lesson, checkpoint: Path | None, progress: Progress) -> dict[str, Any]:
+def _run(lesson: Lesson, checkpoint: Path | None, clock: Any, progress: Progress) -> dict[str, Any]:
     """Judge, train, judge again, keep the better one where the task says so, and save."""
     from bot.training.frozen import freeze, thaw
     from bot.training.trainer import make_trainer
@@ -164,6 +106,7 @@ def _run(lesson: Lesson, checkpoint: Path | None, progress: Progress) -> dict[st
     request, task, model = lesson.request, lesson.task, lesson.model
     parts = freeze(lesson, progress) if request.frozen else (lesson.train, lesson.dev)
     trainer = make_trainer(lesson, parts, progress)
+    trainer.add_callback(clock)
     progress("Scoring the untrained head")
     before, _ = _judged(lesson, parts[1], trainer)
     kept = _copy(model) if getattr(task, "NEVER_WORSE", False) else None

@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from bot.learning import runs
-from bot.learning.task import IGNORED, Data, scored_by
+from bot.learning.task import IGNORED, Data, pace, scored_by
 from indexer.errors import UserError
 from indexer.progress import Progress
 
 if TYPE_CHECKING:
     from bot.training.train import Lesson, Request
-
-EVALUATIONS = 10  # on dev, in a run
 
 
 def make_trainer(lesson: "Lesson", parts: tuple[Data, Data], progress: Progress) -> Any:
@@ -48,15 +46,13 @@ def make_trainer(lesson: "Lesson", parts: tuple[Data, Data], progress: Progress)
 def _arguments(request: "Request", score: str, count: int) -> dict[str, Any]:
     import torch
 
-    steps = max(1, int(request.epochs * -(-count // request.batch)))
-    every = max(1, steps // EVALUATIONS)
     gpu = torch.cuda.is_available()
     return {
         "output_dir": str(request.out / runs.CHECKPOINTS), "num_train_epochs": request.epochs,
         "per_device_train_batch_size": request.batch, "per_device_eval_batch_size": max(request.batch, 32),
-        "learning_rate": request.rate, "weight_decay": 0.01, "warmup_steps": steps // 16, "seed": request.seed,
-        "eval_strategy": "steps", "eval_steps": every, "save_strategy": "steps", "save_steps": every,
-        "logging_steps": every, "save_total_limit": 2, "load_best_model_at_end": True,
+        "learning_rate": request.rate, "weight_decay": 0.01, "seed": request.seed,
+        "eval_strategy": "steps", "save_strategy": "steps", **pace(request.epochs, request.batch, count),
+        "save_total_limit": 2, "load_best_model_at_end": True,
         "metric_for_best_model": score, "greater_is_better": True, "report_to": "none", "disable_tqdm": True,
         "use_cpu": not gpu, "bf16": runs.in_bf16(request.bf16), "dataloader_pin_memory": gpu,
     }  # fmt: skip

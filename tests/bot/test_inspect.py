@@ -35,6 +35,22 @@ def model(tmp_path_factory):
     return str(folder)
 
 
+@pytest.fixture(scope="module")
+def roberta(tmp_path_factory):
+    """A random RoBERTa of 34 positions, which are counted from behind the padding id: it reads 32 tokens."""
+    from transformers import RobertaConfig, RobertaForMaskedLM
+
+    folder = tmp_path_factory.mktemp("roberta")
+    tokenizer = train_tokenizer(LINES, "word", vocab_size=200, min_frequency=1)
+    tokenizer.model_max_length = 10**9  # as of a tokenizer that says nothing
+    save_tokenizer(tokenizer, folder)
+    torch.manual_seed(3)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4, "intermediate_size": 48}
+    config = RobertaConfig(vocab_size=len(tokenizer), max_position_embeddings=34, pad_token_id=1, **sizes)
+    RobertaForMaskedLM(config).save_pretrained(folder)
+    return str(folder)
+
+
 def bot(*arguments):
     return CliRunner().invoke(main, ["inspect", *map(str, arguments)], catch_exceptions=False)
 
@@ -75,6 +91,18 @@ def test_minilm_guesses_no_words_and_says_which_model_does():
 def test_a_text_without_a_blank_or_too_long_is_refused(model):
     assert "Write [MASK] where" in bot("fill-mask", "환불은", "--model", model).stderr
     assert "the model reads 32" in bot("fill-mask", "환불은 [MASK] " * 20, "--model", model).stderr
+
+
+def test_a_roberta_reads_fewer_tokens_than_it_has_positions(roberta):
+    names, weights = attention("환불은 " * 60, roberta, 1)
+    assert (len(names), weights.shape) == (32, (32, 32))
+    longest = f"{'환불은 ' * 29}[MASK]"  # and [CLS] and [SEP]
+    assert len(fill_mask(longest, roberta)["top"]) == 5
+    for words in (30, 31):
+        told = bot("fill-mask", f"{'환불은 ' * words}[MASK]", "--model", roberta)
+        assert (told.exit_code, told.stderr) == (
+            2, f"Error: the text has {words + 3} tokens, and the model reads 32. Shorten it.\n",
+        )  # fmt: skip
 
 
 def test_tokens_name_ids_text_and_what_is_unknown(model):

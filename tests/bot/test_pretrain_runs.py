@@ -178,11 +178,17 @@ def test_a_killed_run_goes_on_where_its_last_checkpoint_is(base, tmp_path):
     assert "unfinished run with rate 0.005, now 0.001" in other.stderr
     last = int(running.last_checkpoint(out / "checkpoints").name.rpartition("-")[2])
     assert 30 <= last < 300
+    state = out / f"checkpoints/checkpoint-{last}/trainer_state.json"
+    known = json.loads(state.read_text("utf-8"))
+    assert known["stateful_callbacks"]["Clock"]["attributes"]["seconds"] > 0
+    known["stateful_callbacks"]["Clock"]["attributes"]["seconds"] = 5000.0  # as if the killed process were a slow one
+    state.write_text(json.dumps(known), encoding="utf-8")
     again = bot(*command)
     assert again.exit_code == 0
     assert f"going on at step {last}" in again.stderr
     record = json.loads((out / "run.json").read_text("utf-8"))
     assert (record["steps"], record["before"]) == (300, before)
+    assert record["seconds"] > 5000
     assert [entry["step"] for entry in evaluated(record)] == [*range(0, 301, 30)]
     assert "finished run" in bot(*command).stderr
 
@@ -218,11 +224,55 @@ def test_a_killed_run_does_not_go_on_from_something_else_at_the_same_path(
     assert (outcome.exit_code, told in outcome.stderr) == (2, True), outcome.stderr
 
 
+def test_checkpoints_are_dropped_only_when_the_run_is_written_down(tmp_path, monkeypatch):
+    """A disk that is full in the last moment loses no step."""
+    (tmp_path / "checkpoints/checkpoint-9").mkdir(parents=True)
+
+    def full(path, value):
+        raise OSError("no space left")
+
+    record = {"history": [{"step": 0, "eval_loss": 1.0}], "first": True}
+    with monkeypatch.context() as patch:
+        patch.setattr(running, "write_json", full)
+        with pytest.raises(OSError, match="no space"):
+            running.finish(tmp_path, {"arguments": {}}, record, "Loss")
+    assert (tmp_path / "checkpoints/checkpoint-9").is_dir()
+    running.finish(tmp_path, {"arguments": {}}, record, "Loss")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["loss.svg", "run.json"]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("unfinished.json", "an unfinished run of `bot train`"), ("config.json", "a model")]
+)
+def test_what_another_command_made_is_left_as_it_is(tmp_path, name, told):
+    (tmp_path / name).write_text("{}")
+    with pytest.raises(UserError) as error:
+        running.begin(tmp_path, {"rate": 1})
+    assert str(error.value) == f"{tmp_path} holds {told}. Name another --out, or delete it."
+    (tmp_path / name).rename(tmp_path / "notes.json")
+    assert running.begin(tmp_path, {"rate": 1}) == {"arguments": {"rate": 1}}
+
+
 def test_checkpoints_are_limited(base, tmp_path, monkeypatch):
     monkeypatch.setattr(running, "finish", lambda out, *rest: {"after": {}, "before": {}, "steps": 0, "seconds": 0.0})
     command = [base / "corpus.txt", "--tokenizer", base / "tokenizer", "--cache", base / "cache", *SIZES]
     bot("bert", *command, "--out", tmp_path / "out", "--steps", 10)
     assert sorted(path.name for path in (tmp_path / "out/checkpoints").iterdir()) == ["checkpoint-10", "checkpoint-9"]
+
+
+LENGTHS = [
+    *((["--length", length], f"--length {length}: a sequence has at least 8 tokens. Type: --length 128")
+      for length in ("0", "1", "2", "7", "-5")),
+    (["--held-out", "0"], "--held-out 0: a share between 0 and 1. Type: --held-out 0.05"),
+    (["--held-out", "1.5"], "--held-out 1.5: a share between 0 and 1. Type: --held-out 0.05"),
+]  # fmt: skip
+UNREADABLE = [
+    *LENGTHS,
+    (["--mask-rate", "15"], "--mask-rate 15: it lies between 0 and 1. Type: --mask-rate 0.15"),
+    (["--mask-rate", "0"], "--mask-rate 0: it lies between 0 and 1. Type: --mask-rate 0.15"),
+    (["--mask-rate", "nan"], "--mask-rate nan: it lies between 0 and 1. Type: --mask-rate 0.15"),
+    (["--copies", "0"], "--copies 0: pairs are drawn at least once. Type: --copies 2"),
+]
 
 
 @pytest.mark.parametrize(
@@ -233,7 +283,6 @@ def test_checkpoints_are_limited(base, tmp_path, monkeypatch):
             "--hidden 30 cannot be shared by --heads 4. Type: --heads",
         ),
         (["--tokenizer", "T", "--positions", "16", "--length", "32"], "Type: --length 16"),
-        (["--tokenizer", "T", "--mask-rate", "15"], "--mask-rate 0.15"),
         (["--tokenizer", "T", "--dropout", "1"], "--dropout 0.1"),
         (["--tokenizer", "nowhere"], "nowhere: no tokenizer can be opened there"),
         (["--tokenizer", "T", "--continue-from", "B"], "give one of the two"),
@@ -241,14 +290,17 @@ def test_checkpoints_are_limited(base, tmp_path, monkeypatch):
         (["--continue-from", "B", "--length", "64"], "Type: --length 40"),
         (["--tokenizer", "T", "--document-per-line"], "--window 20 where the text runs on, or --no-nsp"),
         (["--tokenizer", "T", "--batch", "0"], "above 0"),
-        (["--tokenizer", "T", "--held-out", "0"], "--held-out 0: a share between 0 and 1. Type: --held-out 0.05"),
-        (["--tokenizer", "T", "--held-out", "1.5"], "--held-out 1.5: a share between 0 and 1. Type: --held-out 0.05"),
         (["--tokenizer", "T", "--held-out", "0.99"], "0.99 of 80 documents leaves 1 to learn from"),
         (["--tokenizer", "T without mask"], "its tokenizer has no mask token. Choose a BERT's, or type: bot pretrain"),
         (["--tokenizer", "T without cls"], "its tokenizer has no cls token"),
         (["--tokenizer", "T without sep"], "its tokenizer has no sep token"),
         (["--tokenizer", "T without pad"], "its tokenizer has no pad token"),
         (["--continue-from", "B without mask", "--length", "32"], "its tokenizer has no mask token"),
+        *[
+            ([*begun, *given], message)
+            for begun in (["--tokenizer", "T"], ["--continue-from", "B"])
+            for given, message in UNREADABLE
+        ],
     ],
 )
 def test_what_does_not_fit_together_is_one_line(base, tmp_path, arguments, message):
@@ -262,6 +314,18 @@ def test_what_does_not_fit_together_is_one_line(base, tmp_path, arguments, messa
     assert outcome.exit_code == 2
     assert message in outcome.stderr
     assert "unexpected" not in outcome.stderr
+
+
+@pytest.mark.parametrize("begun", ["--tokenizer", "--continue-from"])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [*LENGTHS, (["--sample", "0"], "--sample 0: a sample has at least 1 token. Type: --sample 40")],
+)
+def test_blocks_that_hold_nothing_are_one_line(base, tmp_path, begun, arguments, message):
+    # What the checkpoint is comes later: these are refused before anything is opened.
+    outcome = bot("causal", base / "corpus.txt", begun, base / "tokenizer", "--out", tmp_path / "out", *arguments)
+    assert (outcome.exit_code, outcome.stderr) == (2, f"Error: {message}\n")
+    assert not (tmp_path / "out").exists()
 
 
 def without(kind, source, folder):
@@ -291,7 +355,8 @@ def test_a_vocabulary_of_another_model_is_refused(base, tmp_path):
 
 
 def test_two_processes_train_one_model_and_one_of_them_reports(base, tmp_path):
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
+    launch += ["--main_process_port", "0"]  # any that is free
     program = Path(sys.executable).with_name("bot")
     told = subprocess.run(
         [*launch, program, "pretrain", "bert", base / "corpus.txt", "--tokenizer", base / "tokenizer", "--cache",

@@ -76,6 +76,7 @@ def test_metrics_set_what_is_written_beside_copy_and_lead(learned):
     [
         ("a.tsv", "source\ttarget\na b\tc", seq2seq.Options()),
         ("a.tsv", "ko\ten\na b\tc", seq2seq.Options()),
+        ("a.csv", "text,my summary\na b,c", seq2seq.Options()),
         ("a.tsv", "en\tko\tnote\na b\tc\tx", seq2seq.Options(source="en", target="ko")),
         ("a.tsv", "ko\ten\nc\ta b", seq2seq.Options(source="en", target="ko")),
         ("a.jsonl", json.dumps({"source": "a b", "target": "c"}), seq2seq.Options()),
@@ -86,6 +87,27 @@ def test_forms(tmp_path, name, text, options):
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")
     assert [(found.source, found.target) for found in seq2seq.read(path, options)] == [("a b", "c")]
+
+
+@pytest.mark.parametrize(
+    ("name", "header"),
+    [
+        ("a.csv", "질문,답변"),
+        ("a.csv", "Question,Answer"),
+        ("a.csv", "질문 내용,답변 내용"),
+        ("a.csv", "FAQ,\nquestion,answer"),
+        ("a.tsv", "Q\tA"),
+    ],
+)
+def test_two_columns_that_an_index_would_take_are_a_sheet(tmp_path, name, header):
+    path = tmp_path / name
+    row = "\t".join(["q", "One. Two!"]) if name.endswith("tsv") else "q,One. Two!"
+    path.write_text(f"{header}\n{row}\n", encoding="utf-8")
+    assert [(found.source, found.target) for found in seq2seq.read(path, seq2seq.Options())] == [("One. Two!", "One.")]
+    one, other = header.split("\n")[0].split("\t" if name.endswith("tsv") else ",")
+    if other:  # what was named is read, sheet or not
+        found = seq2seq.read(path, seq2seq.Options(source=one, target=other))
+        assert [(each.source, each.target) for each in found] == [("q", "One. Two!")]
 
 
 def test_a_sheet_gives_lead_sentences(tmp_path):
@@ -100,6 +122,13 @@ def test_a_sheet_gives_lead_sentences(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "options", "told"),
     [
+        (
+            "a.csv",
+            "title,content\na,b",
+            seq2seq.Options(),
+            "a.csv: 'title' and 'content' may head a sheet of questions and answers, or what is read and written. "
+            "Type: --source title --target content, or for a sheet write question and answer there.",
+        ),
         ("a.tsv", "source\ttarget\na\tb\nc\t", seq2seq.Options(), "line 3: 'target' is ''"),
         ("a.tsv", "x\ty\tz\na\tb\tc", seq2seq.Options(source="x"), "line 2: there is no 'target'"),
         (

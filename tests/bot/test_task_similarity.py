@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tiny_bert import make_tiny
 
-from bot.learning.task import Data, Setup
+from bot.learning.task import Data, Setup, pace
 from bot.tasks import similarity
 from bot.tasks._judging import of_pairs, recall
 from bot.tasks._lessons import contrasts, taught
@@ -147,6 +147,53 @@ def test_a_model_that_got_worse_is_not_saved(sheet, tmp_path, monkeypatch):
         assert bool(np.abs(kept - original).max() > 1e-6) is moved
 
 
+def test_a_sheet_with_few_second_wordings_is_judged_on_the_way(sheet, tmp_path):
+    """Six of its sixty wordings are learned from: two steps an epoch, of three at a time."""
+    rows = [f"{at},e{at},w{at} lone,Nothing.\n" for at in range(7, 61)]
+    (tmp_path / "many.csv").write_text(SHEET + "".join(rows), encoding="utf-8")
+    found = train(Request("similarity", tmp_path / "many.csv", tmp_path / "out", sheet, bert(sheet), 2, 3, 5e-3))
+    assert (found["examples"]["train"], found["steps"]) == (60, 4)
+    assert [line["step"] for line in found["history"] if "eval_score" in line] == [1, 2, 3, 4]
+    assert [line["step"] for line in found["history"] if "loss" in line] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("given", "warmup", "logging", "judged"),
+    [
+        ((3, 16, 160), 1, 3, 3),  # 30 steps
+        ((2, 32, 6400, 100), 25, 40, 100),  # 400 steps, twice an epoch
+        ((0.5, 32, 6400, 300), 6, 10, 100),  # half an epoch: once, at its end
+        ((0.1, 8, 3), 0, 1, 1),
+    ],
+)
+def test_dev_is_judged_ten_times_or_less_often_but_once_at_least(given, warmup, logging, judged):
+    assert pace(*given) == {
+        "warmup_steps": warmup, "logging_steps": logging, "eval_steps": judged, "save_steps": judged
+    }  # fmt: skip
+
+
+def test_a_limit_to_learn_from_leaves_the_sheet_whole_to_search(sheet, tmp_path, monkeypatch):
+    searched = []
+
+    def judged(model, asked, corpus, stored):
+        searched.append([wording.id for wording in stored])
+        return 0.5
+
+    monkeypatch.setattr(similarity, "recall", judged)
+    request = Request("similarity", sheet, tmp_path / "out", sheet, bert(sheet), 1, 6, 5e-3, limit=4)
+    assert train(request)["examples"] == {"train": 4, "dev": 6}
+    assert len(searched) > 1
+    assert all(found == list("123456") for found in searched)
+
+
+def test_a_limit_that_draws_no_two_wordings_of_an_entry_is_told(sheet, tmp_path):
+    request = Request("similarity", sheet, tmp_path / "out", sheet, bert(sheet), 1, 6, 5e-3, limit=1)
+    with pytest.raises(
+        UserError, match=r"sheet\.csv: no two of the wordings .* one entry\. Raise --limit, or add some"
+    ):
+        train(request)
+
+
 def test_a_stopped_run_goes_on(sheet, tmp_path, monkeypatch):
     request = Request("similarity", sheet, tmp_path / "out", sheet, bert(sheet), 10, 6, 5e-3, patience=0)
     judge, calls = similarity.judge, iter(range(5))
@@ -246,13 +293,26 @@ def test_pairs_by_hand():
         ("a.tsv", "one\tother\tscore\na\tb\t3.5\nc\td\t1", Pair("{}, line 2", "a", "b", 3.5)),
         ("a.tsv", "q1\tq2\tis_duplicate\na\tb\t1\nc\td\t0", Pair("{}, line 2", "a", "b", 1.0)),
         ("a.tsv", "ko\ten\na\tb", Pair("{}, line 2", "a", "b", None)),
+        (
+            "a.tsv", "genre\tfilename\tyear\tid\tscore\tsentence1\tsentence2\nnews\tx.txt\t2015\t7\t3.5\ta\tb\n"
+            "news\tx.txt\t2015\t8\t1\tc\td", Pair("{}, line 2", "a", "b", 3.5),
+        ),
+        ("a.tsv", "id\tSentence2\tSentence1\tScore\n1\tb\ta\t3\n2\td\tc\t1", Pair("{}, line 2", "a", "b", 3.0)),
+        (
+            "a.tsv", "id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n0\t1\t2\ta\tb\t1\n1\t3\t4\tc\td\t0",
+            Pair("{}, line 2", "a", "b", 1.0),
+        ),
+        ("a.tsv", "qid\tsentence1\tsentence2\n5\ta\tb", Pair("{}, line 2", "a", "b", None)),
+        ("a.tsv", "id\ttext_a\ttext_b\tscore\n1\ta\tb\t2\n2\tc\td\t1", Pair("{}, line 2", "a", "b", 2.0)),
+        ("a.tsv", "en\tno\na\tb", Pair("{}, line 2", "a", "b", None)),
+        ("a.tsv", "\tquestion\tanswer\n0\ta\tb", Wording("{}, row 2", "", "a", "")),
         ("a.tsv", "message\tquestion\na\tb", Pair("{}, line 2", "a", "b", None)),
         ("a.tsv", "질문\t답변\na\tb", Wording("{}, row 2", "", "a", "")),
         ("a.csv", "id,entry,question,answer\nx,e,a,b", Wording("{}, row 2", "x", "a", "e")),
         ("a.jsonl", '{"qid": 7, "query": "a", "groups": ["e"]}', Asked("{}, 7", "a", frozenset({"e"}))),
         ("a.jsonl", '{"id": "x", "entry": "e", "question": "a", "answer": "b"}', Wording("{}, row 1", "x", "a", "e")),
     ],
-)
+)  # fmt: skip
 def test_forms(tmp_path, name, text, expected):
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")
@@ -263,6 +323,18 @@ def test_forms(tmp_path, name, text, expected):
     assert {field: getattr(found, field) for field, value in told.items() if value != ""} == {
         field: value for field, value in told.items() if value != ""
     }
+
+
+def test_columns_that_are_named_are_read(tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_text("genre\tko\ten\nnews\t빨간 사과\tapple\n", encoding="utf-8")
+    (found,) = similarity.read(path, similarity.Options(first="en", second="ko"))
+    assert (found.one, found.other, found.score) == ("apple", "빨간 사과", None)
+    with pytest.raises(UserError, match=r"line 2: there is no 'de', only .* Type: --second ko, or add it"):
+        similarity.read(path, similarity.Options(first="en", second="de"))
+    # Dev may be another kind of file, in which those names mean nothing.
+    (tmp_path / "dev.tsv").write_text("question\tanswer\na\tb\n", encoding="utf-8")
+    assert type(similarity.read(tmp_path / "dev.tsv", similarity.Options(first="en", second="ko"))[0]) is Wording
 
 
 def test_queries_with_qrels(tmp_path):
@@ -280,13 +352,18 @@ def test_queries_with_qrels(tmp_path):
         ("a.tsv", "one\tother\tscore\na\tb\t1\nc\td\tmuch", "line 3: score is 'much'"),
         ("a.tsv", "one\tother\tscore\na\tb\t1\nc\t\t2", "line 3: 'other' is ''"),
         ("a.tsv", "one\tother\tscore\na\tb\t1\nc\td\t1", "every score is the same"),
-        ("a.tsv", "one\tscore\na\t1", "line 2: two columns of text are needed"),
+        ("a.tsv", "one\tscore\na\t1", "line 2: there are no two text columns, only 'one', 'score'"),
+        (
+            "a.tsv", "ko_one\ten_two\tscore\ten_one\nㄱ\tlong b\t1\tlong c\nㄴ\td\t2\te",
+            "line 2: the columns 'ko_one', 'en_two', 'en_one' may all be texts, and two are read. "
+            "Type: --first en_two --second en_one",
+        ),
         ("a.tsv", "one\tother\tscore\na\tb", "line 2: 2 columns, but the header has 3"),
         ("a.csv", "question,answer\na,x\nb,y", "2 wordings of 2 entries"),
         ("a.csv", "question,answer\na,x\nb,x", "2 wordings of 1 entries"),
         ("a.csv", "", "file is empty"),
     ],
-)
+)  # fmt: skip
 def test_what_cannot_be_learned_from_is_told(tmp_path, name, text, told):
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")

@@ -254,6 +254,9 @@ def test_the_command_classifies_each_text_by_labels_without_examples(by_heart):
         )
         + "\n"
     )
+    for blank in ("", " \n"):
+        refused = CliRunner().invoke(main, ["classify", "--zero-shot", "tea, rain", "x", blank, "--model", str(out)])
+        assert (refused.exit_code, refused.stderr) == (2, "Error: a text is empty: give each some words.\n")
     refused = CliRunner().invoke(main, ["classify", "--zero-shot", "tea", "x", "--model", str(out)])
     assert (refused.exit_code, refused.stderr) == (
         2, 'Error: --zero-shot takes two labels or more, with commas: "refund, delivery, account".\n',
@@ -393,6 +396,13 @@ def test_the_forms_of_classification_give_the_same_examples(tmp_path):
     ]
     plain = [[(example.text, example.label) for example in examples] for examples in found]
     assert plain == [[("tea, please", "1"), ("no", "0")]] * 3
+    sheet = "text,label,oos\n" + "".join(f"t{at},x,{said}\n" for at, said in enumerate(["0", "False", "", "no", "0.0"]))
+    (tmp_path / "d.csv").write_text(sheet + "".join(f"u,x,{said}\n" for said in ("1", "TRUE", "yes", "1.0")), "utf-8")
+    told = [example.text for example in classify.read(tmp_path / "d.csv", classify.Options())]
+    assert told == ["t0", "t1", "t2", "t3", "t4"]
+    (tmp_path / "e.csv").write_text("text,oos\na,true\nb,false\n", encoding="utf-8")  # being off topic is learned
+    learned = classify.read(tmp_path / "e.csv", classify.Options(label="oos"))
+    assert [(example.text, example.label) for example in learned] == [("a", "true"), ("b", "false")]
     assert classify.labels(found[0], classify.Options()) == ("0", "1")
 
 
@@ -415,7 +425,9 @@ BAD = [
     ("classify", "x.jsonl", "[1]", r"line 1: '\[1\]' is no object"),
     ("classify", "x.jsonl", '{"text": "a", "label": 1}\n{"text": "b", "label": 1}',
      r"x\.jsonl, line 1: only '1' occurs, from here on\. Add rows of another label"),
-    ("classify", "x.csv", "text,label\n", r"x\.csv: there is no example"),
+    ("classify", "x.csv", "text,label\n", r"x\.csv: there is no example in it\. Add some\.$"),
+    ("classify", "x.jsonl", '{"query": "a", "groups": [], "oos": true}', r"x\.jsonl: there is no example in it\. Add"),
+    ("classify", "x.csv", "text,label,oos\na,b,maybe\n", r"line 2: 'oos' is 'maybe'\. Write true where a text is off"),
     ("classify", "x.csv", "text,kind\na,b\n", r"x\.csv, line 2: .* only 'text', 'kind'\. Type: --label kind, or"),
     ("classify", "x.csv", "id,said,kind\n1,a b,c\n", r"line 2: there is no 'label', .* Type: --label kind, or add it"),
     ("pair", "x.tsv", "a\tb\tscore\nx\ty\thigh\n", r"x\.tsv, line 2: the score 'high' is no number"),
@@ -477,6 +489,50 @@ def test_one_named_column_is_paired_with_the_other(tmp_path, options, texts):
     (tmp_path / "x.tsv").write_text("a\tb\tscore\nx\tz\t4\n", encoding="utf-8")
     (example,) = pair.read(tmp_path / "x.tsv", pair.Options(**options))
     assert (example.first, example.second) == texts
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "options", "texts"),
+    [
+        ("id,text_a,text_b,label", "7,x,z,yes", {}, ("x", "z")),
+        (",a,b,label", "0,x,z,yes", {}, ("x", "z")),  # an index without a name
+        ("genre,filename,year,id,label,sentence1,sentence2", "news,f,2015,7,yes,x,z", {}, ("x", "z")),
+        ("id,qid1,qid2,question1,question2,label", "0,1,2,x,z,yes", {}, ("x", "z")),
+        ("premise,hypothesis,label,genre", "x,z,yes,news", {}, ("x", "z")),
+        ("a,b,label,share", "x,z,yes,0.5", {}, ("x", "z")),
+        ("a,no,label", "x,z,yes", {}, ("x", "z")),  # Norwegian, not a number
+        ("no,a,b,label", "1,x,z,yes", {}, ("x", "z")),
+        ("genre,a,b,label", "news,x,z,yes", {"first": "a", "second": "b"}, ("x", "z")),
+        ("said,a,label", "x,z,yes", {"first": "a"}, ("z", "x")),
+        ("a,text_id,label", "x,z,yes", {"first": "a", "second": "text_id"}, ("x", "z")),
+    ],
+)
+def test_the_texts_of_a_pair_are_found_by_name(tmp_path, header, row, options, texts):
+    (tmp_path / "x.csv").write_text(f"{header}\n{row}\n", encoding="utf-8")
+    (example,) = pair.read(tmp_path / "x.csv", pair.Options(**options))
+    assert (example.first, example.second) == texts
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "options", "told"),
+    [
+        ("genre,a,b,label", "n,long x,long z,yes", {},
+         "the columns 'genre', 'a', 'b' may all be texts, and two are read. Type: --first a --second b"),
+        ("genre,my a,b,label", "n,long x,long z,yes", {"second": "b"},
+         "the columns 'genre', 'my a' may all be texts, and two are read. Type: --first 'my a' --second b"),
+        ("genre,a,b,label", "n,long x,long z,yes", {"first": "a"},
+         "the columns 'genre', 'b' may all be texts, and two are read. Type: --first a --second b"),
+        ("genre,a,b,label", "n,x,z,yes", {"first": "c"}, "there is no 'c', only 'genre', 'a', 'b', 'label'. Type: --f"),
+        ("id,text,label", "1,x,yes", {}, "there are no two text columns, only 'id', 'text', 'label'. Add them."),
+        ("id,text,label", "1,x,yes", {"first": "text"}, "there are no two text columns"),
+    ],
+)  # fmt: skip
+def test_columns_that_may_all_be_texts_are_not_guessed(tmp_path, header, row, options, told):
+    path = tmp_path / "x.csv"
+    path.write_text(f"{header}\n{row}\n", encoding="utf-8")
+    with pytest.raises(UserError) as caught:
+        pair.read(path, pair.Options(**options))
+    assert str(caught.value).startswith(f"{path}, line 2: {told}")
 
 
 @pytest.mark.parametrize(

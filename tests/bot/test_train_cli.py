@@ -124,19 +124,27 @@ def test_a_killed_run_goes_on_to_the_same_weights(base, tmp_path):
     assert child.returncode == -signal.SIGKILL, child.stderr.decode()
     with pytest.raises(UserError, match=r"killed: its training was not finished\. Type the same"):
         runs.read_run(killed.out)
+    state = killed.out / "checkpoints/checkpoint-8/trainer_state.json"
+    known = json.loads(state.read_text("utf-8"))
+    spent = known["stateful_callbacks"]["Clock"]["attributes"]
+    assert spent["seconds"] > 0
+    spent["seconds"] = 5000.0  # as if the killed process had been a slow one
+    state.write_text(json.dumps(known), encoding="utf-8")
     told = []
     found = train(killed, lambda stage, done=0, of=0: told.append(stage))
     assert found["resumed_from"] == 8  # of 15: it was killed in the ninth
+    assert found["seconds"] > 5000
     assert any("Resuming" in stage for stage in told)
     expected = train(whole)
     assert (expected["steps"], expected["resumed_from"]) == (found["steps"], 0) == (15, 0)
+    assert expected["seconds"] < 5000
     one, other = (load_file(out / "model.safetensors") for out in (whole.out, killed.out))
     for name, value in one.items():
         np.testing.assert_allclose(other[name], value, atol=1e-6, err_msg=name)
     assert found["after"] == expected["after"]
 
 
-def test_an_encoder_that_changed_since_the_kill_is_begun_anew(base, tmp_path):
+def test_an_encoder_that_changed_since_the_kill_is_not_gone_on_with(base, tmp_path):
     def stop(stage, done=0, of=0):
         if done == 5:
             raise KeyboardInterrupt
@@ -148,7 +156,11 @@ def test_an_encoder_that_changed_since_the_kill_is_begun_anew(base, tmp_path):
         train(request, stop)
     assert (tmp_path / "out/checkpoints/checkpoint-4").is_dir()
     disturb(tmp_path / "bert")
-    assert train(request)["resumed_from"] == 0
+    with pytest.raises(
+        UserError, match=r"out: it holds an unfinished run whose bert:\S+bert has changed since\. Go on"
+    ):
+        train(request)
+    assert (tmp_path / "out/checkpoints/checkpoint-4").is_dir()
 
 
 def disturb(folder):
@@ -161,7 +173,7 @@ def disturb(folder):
 @pytest.mark.parametrize("name", ["train", "corpus", "qrels", "encoder", "teacher"])
 def test_all_that_a_run_reads_is_known_by_its_content(base, tmp_path, name):
     """What a killed run goes on with; of a model's folder all but what no model is made of."""
-    from bot.training.train import _facts, settled
+    from bot.training.request import facts_of, settled
 
     files = {each: tmp_path / f"{each}.csv" for each in ("train", "corpus", "qrels")}
     folders = {each: tmp_path / each for each in ("encoder", "teacher")}
@@ -173,21 +185,21 @@ def test_all_that_a_run_reads_is_known_by_its_content(base, tmp_path, name):
     options = similarity.Options(teacher=f"bert:{folders['teacher']}?pooling=cls", **named)
     encoder = f"bert:{folders['encoder']}"
     request, _ = settled(Request("similarity", files["train"], tmp_path / "out", encoder=encoder, options=options))
-    facts = _facts(request)
+    facts = facts_of(request)
     (folders["encoder"] / "notes.md").write_text("mine")
     (folders["teacher"] / "checkpoints").mkdir()
     shutil.copy(base / "bert/model.safetensors", folders["teacher"] / "checkpoints")
-    assert _facts(request) == facts == json.loads(json.dumps(facts))
+    assert facts_of(request) == facts == json.loads(json.dumps(facts))
     if name in files:
         files[name].write_text("question,answer\na,c\n", encoding="utf-8")
     else:
         disturb(folders[name])
-    changed = _facts(request)
+    changed = facts_of(request)
     differing = [at for key in ("data", "models") for at, of in changed[key].items() if facts[key][at] != of]
     assert [at.partition(":")[2].partition("?")[0] or at for at in differing] == [str({**files, **folders}[name])]
 
 
-def test_a_torn_checkpoint_is_passed_over_and_other_arguments_start_anew(tmp_path):
+def test_a_torn_checkpoint_is_passed_over_and_a_whole_one_is_kept_from_other_arguments(tmp_path):
     out, facts, told = tmp_path / "out", {"arguments": {"seed": 1}}, []
     assert runs.claim(out, facts, told.append) is None
     for step in (2, 4):
@@ -197,8 +209,93 @@ def test_a_torn_checkpoint_is_passed_over_and_other_arguments_start_anew(tmp_pat
     assert runs.claim(out, facts, told.append) == out / "checkpoints/checkpoint-2"
     assert not (out / "checkpoints/checkpoint-4").exists()
     assert told == [f"Resuming the unfinished run in {out} at step 2"]
-    assert runs.claim(out, {"arguments": {"seed": 2}}, told.append) is None
+    with pytest.raises(UserError, match=rf"unfinished run with --seed 1, now --seed 2\. Go on .* or delete {out}\."):
+        runs.claim(out, {"arguments": {"seed": 2}}, told.append)
+    assert runs.claim(out, facts, told.append) == out / "checkpoints/checkpoint-2"
+    (out / "checkpoints/checkpoint-2/trainer_state.json").unlink()
+    assert runs.claim(out, {"arguments": {"seed": 2}}, told.append) is None  # no step of it is lost
     assert not (out / "checkpoints").exists()
+    assert json.loads((out / "unfinished.json").read_text("utf-8")) == {"arguments": {"seed": 2}}
+
+
+FACTS = {
+    "task": "classify", "arguments": {"dev": None, "rate": 0.1, "frozen": False, "options": {"label": "label"}},
+    "data": {"a.tsv": "1"}, "models": {"bert:b": "2"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        ({}, ""),
+        ({"task": "tag"}, "of `bot train classify`"),
+        ({"arguments": {**FACTS["arguments"], "rate": 0.2}}, "with --rate 0.1, now --rate 0.2"),
+        ({"arguments": {**FACTS["arguments"], "dev": "d.tsv"}}, "with no --dev, now --dev d.tsv"),
+        ({"arguments": {**FACTS["arguments"], "frozen": True}}, "with no --frozen, now --frozen"),
+        ({"arguments": {**FACTS["arguments"], "options": {"label": "x_y"}}}, "with --label label, now --label x_y"),
+        ({"data": {"a.tsv": "3"}}, "whose a.tsv has changed since"),
+        ({"models": {}}, "whose bert:b has changed since"),
+    ],
+)
+def test_what_sets_two_runs_apart_is_named_as_it_is_typed(tmp_path, now, said):
+    assert runs.difference(FACTS, {**FACTS, **now}) == said
+    runs.finish(tmp_path, {**FACTS, "after": {}})
+    if said:
+        with pytest.raises(UserError) as error:
+            runs.check(tmp_path, {**FACTS, **now})
+        known = f"--out {tmp_path}: it holds a finished run {said}. Name another --out, or delete {tmp_path}."
+        assert str(error.value) == known
+    else:
+        runs.check(tmp_path, FACTS)
+
+
+def test_a_finished_folder_is_made_again_by_its_own_command_alone(arguments, tmp_path):
+    """And what is left behind by a kill in its last moment is no place to go on from."""
+    out = tmp_path / "out"
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+    before = (out / "model.safetensors").read_bytes()
+    outcome = CliRunner().invoke(main, [*arguments, "--seed", "2"])
+    assert outcome.exit_code == 2
+    assert f"Error: --out {out}: it holds a finished run with --seed 1, now --seed 2. Name another" in outcome.stderr
+    assert (out / "model.safetensors").read_bytes() == before
+    (out / "checkpoints/checkpoint-2").mkdir(parents=True)
+    (out / "checkpoints/checkpoint-2/trainer_state.json").write_text("{}")
+    (out / "model.safetensors").unlink()
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+    assert (out / "model.safetensors").read_bytes() == before
+    assert json.loads((out / "run.json").read_text("utf-8"))["resumed_from"] == 0
+
+
+@pytest.mark.parametrize("inside", ["", "encoder", ".."])
+def test_a_model_is_never_trained_into_the_folder_that_it_is_read_from(base, tmp_path, inside):
+    shutil.copytree(base / "bert", tmp_path / "runs/bert")
+    before = sorted((tmp_path / "runs").rglob("*"))
+    rows, out = base / "rows.jsonl", (tmp_path / "runs/bert" / inside).resolve()
+    with pytest.raises(UserError, match=r"^--out \S+ and --encoder bert:\S+: one folder, or one in the other\. Name"):
+        train(Request("classify", rows, out, rows, f"bert:{tmp_path / 'runs/bert'}?pooling=cls"))
+    options = similarity.Options(teacher=f"bert:{tmp_path / 'runs/bert'}")
+    with pytest.raises(UserError, match="--teacher"):
+        train(Request("similarity", rows, out, rows, f"bert:{base / 'bert'}", options=options))
+    assert sorted((tmp_path / "runs").rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("record", "told"),
+    [
+        ({"mask_rate": 0.15}, "Fine-tune it: bot train TASK --encoder bert:{} --train FILE --out DIR"),
+        ({"sample": 40, "prompt": ""}, "It goes on with texts: --generator causal:{}"),
+    ],
+)
+def test_a_pretrained_folder_is_named_as_what_it_is_and_left_as_it_is(arguments, tmp_path, record, told):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "run.json").write_text(json.dumps({"arguments": record, "before": {}, "after": {}}))
+    outcome = CliRunner().invoke(main, ["predict", str(out), "hello"])
+    assert outcome.exit_code == 2
+    assert f"{out}: it holds a model of `bot pretrain`, which has learned no task. {told.format(out)}" in outcome.stderr
+    outcome = CliRunner().invoke(main, arguments)
+    assert f"--out {out}: it holds a model of `bot pretrain`. Name another --out, or delete {out}." in outcome.stderr
+    assert [path.name for path in out.iterdir()] == ["run.json"]
 
 
 def test_a_folder_with_other_things_is_left_alone(arguments, tmp_path):
@@ -250,6 +347,18 @@ def test_arguments_that_cannot_be(base, tmp_path, more, message, monkeypatch):
         train(replace(request, **more))
 
 
+def test_a_package_that_is_not_installed_has_no_version(monkeypatch):
+    from importlib import metadata
+
+    def version(name):
+        if name in ("datasets", "mundap"):
+            raise metadata.PackageNotFoundError(name)
+        return "1.2"
+
+    monkeypatch.setattr(metadata, "version", version)
+    assert set(runs.versions()) == {"python", "torch", "transformers", "accelerate", "sentence-transformers"}
+
+
 def test_missing_packages_say_what_to_type(monkeypatch):
     from bot.learning import task
 
@@ -269,6 +378,41 @@ def test_help_names_the_tasks_and_their_own_options():
     shown = CliRunner().invoke(main, ["train", "read", "--help"]).stdout
     assert "--longest-answer INTEGER" in shown
     assert "bot train read --train train.jsonl" in shown
+
+
+@pytest.mark.parametrize(
+    ("task", "shown", "hidden"),
+    [
+        (
+            "classify",
+            ["[default: 3; with --frozen 100]", "[default: 16; with --frozen 64]", "5e-05; with --frozen 0.002",
+             "of a text. [default: 128]", "--balanced", "--frozen"],
+            [],
+        ),
+        ("pair", ["[default: 4; with --frozen 100]", "--balanced"], []),
+        ("read", ["of a text. [default: 256]", "--frozen"], ["--balanced"]),
+        ("relate", ["--balanced", "[default: 5e-05]"], ["--frozen"]),
+        ("seq2seq", ["data. [default: 10]", "rate. [default: 0.0003]"], ["--balanced", "--frozen"]),
+        ("reply", ["data. [default: 2]", "step. [default: 8]", "rate. [default: 0.0005]"], ["--balanced", "--frozen"]),
+        (
+            "similarity",
+            ["data. [default: 2]", "step. [default: 32]", "rate. [default: 2e-05]", "of a text. [default: 64]"],
+            ["--balanced", "--frozen"],
+        ),
+    ],
+)  # fmt: skip
+def test_help_states_the_defaults_that_the_task_learns_with(task, shown, hidden):
+    said = " ".join(CliRunner().invoke(main, ["train", task, "--help"]).stdout.split())
+    assert [words for words in shown if words not in said] == []
+    assert [words for words in hidden if f"{words} " in said] == []
+
+
+def test_what_a_task_cannot_do_is_refused_before_anything_is_read(tmp_path):
+    request = Request("choose", tmp_path / "none.csv", tmp_path / "out")
+    with pytest.raises(UserError, match="--frozen: choose trains the encoder itself"):
+        train(replace(request, frozen=True))
+    with pytest.raises(UserError, match="--balanced weighs labels, and choose has none"):
+        train(replace(request, balanced=True))
 
 
 def test_the_confusion_matrix_counts_and_shows_the_most_confused():
