@@ -3,7 +3,8 @@
 Run: python benchmarks/bilingual.py [--encoder bilingual] [--split dev] [--packs ../shared/data] [--part NAME ...]
 KorSTS and its Korean-English form are the dev parts; translations are found among all others of their file; the
 crossing set (data/crossing.csv) is asked of data/qa.csv in the answer's language alone, `avoid` of the whole sheet;
-worn messages are the Korean ones of data/queries.csv as `indexer.perturb` writes them.
+worn messages are the Korean ones of data/queries.csv as `indexer.perturb` writes them. `--part taught`, by name alone,
+counts the sentences of the translations among what the student was taught with.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import sheets
 
+from bot.student import lessons
 from indexer.build import build_index
 from indexer.encoders import Encoder, load_encoder
 from indexer.evaluate import Result, run_queries
@@ -28,6 +30,7 @@ from indexer.words import has_hangul
 PAIRS = ("ko_korsts/dev.tsv", "xl_sts/dev.tsv", "en_stsb/dev.tsv")
 # Students before the present one were taught with jhe and news, and are not to be judged by these.
 TRANSLATIONS = {"dev": ("korsts_dev", "jhe_dev", "news_dev"), "test": ("tatoeba_test", "jhe_eval", "news_test")}
+PARTS = ("similarity", "translations", "taught", "crossing", "worn", "speed")
 KIND_OF_SHEET = {"avoid": "", "en-ko": "ko", "ko-en": "en"}  # language of the rows that are kept
 
 
@@ -37,14 +40,16 @@ def main() -> None:
     parser.add_argument("--packs", type=Path, default=Path("../shared/data"))
     parser.add_argument("--encoder", default="bilingual")
     parser.add_argument("--split", default="dev", choices=["dev", "test"])
-    parser.add_argument("--part", action="append", choices=["similarity", "translations", "crossing", "worn", "speed"])
+    parser.add_argument("--part", action="append", choices=PARTS)
     arguments = parser.parse_args()
-    wanted = arguments.part or ["similarity", "translations", "crossing", "worn", "speed"]
+    wanted = arguments.part or [part for part in PARTS if part != "taught"]
     encoder = load_encoder(arguments.encoder)
     if "similarity" in wanted:
         show(similarity(encoder, arguments.packs))
     if "translations" in wanted:
         show(translations(encoder, arguments.packs, arguments.split))
+    if "taught" in wanted:
+        show(taught(arguments.packs))
     if "crossing" in wanted:
         show(crossing(arguments.encoder, arguments.split))
     if "worn" in wanted:
@@ -76,6 +81,22 @@ def translations(encoder: Encoder, packs: Path, split: str) -> Iterator[str]:
         own = np.arange(len(rows))
         there, back = ((found.argmax(axis=1) == own).mean() for found in (cosines, cosines.T))
         yield f"translation {name:20} R@1 ko to en {there:.3f}  en to ko {back:.3f}  ({len(rows)})"
+
+
+def taught(packs: Path) -> Iterator[str]:
+    """Count the sentences of the translations that the student was taught with, but for spaces and capitals."""
+    weights = lessons.read_weights(Path("docs/models/sources.csv"))
+    files = (packs / "bilingual/pairs.tsv.gz", packs / "xl_parallel/stylekqc_train.tsv", Path("data/lessons.tsv"))
+    pairs = [pair for file in files for pair in lessons.read_pairs(file, weights)]
+    known = {plain(text) for pair in pairs for text in (pair.korean, pair.english)}
+    for name in (name for names in TRANSLATIONS.values() for name in names):
+        rows = sheets.translations(packs, name)
+        yield f"taught      {name:20} {sum(any(plain(text) in known for text in row) for row in rows)} of {len(rows)}"
+
+
+def plain(text: str) -> str:
+    """Take spaces and capitals away."""
+    return "".join(text.casefold().split())
 
 
 def crossing(encoder: str, split: str) -> Iterator[str]:

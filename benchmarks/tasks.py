@@ -49,6 +49,12 @@ def commonest(train: Path, dev: Path) -> float:
     return sum(1.0 for row in dev_rows if row["label"] == label) / len(dev_rows)
 
 
+def commonest_by_macro_f1(train: Path, dev: Path) -> float:
+    """Guess the commonest label, judged as the mean F1 of all labels: that of every other one is 0."""
+    share = commonest(train, dev)
+    return 2 * share / (1 + share) / len({row["label"] for row in rows_of(dev)})
+
+
 def most_alike(characters: bool) -> Callable[[Path, Path], float]:
     """Answer each question with the sentence of the passage that shares most of its words, or character pairs."""
 
@@ -107,7 +113,7 @@ RUNS = {
     ),
     "relate": Run(
         "relate", "data/relations.jsonl", "data/relations-dev.jsonl",
-        (*BILINGUAL, "--epochs", "12", "--rate", "2e-4"), commonest,
+        (*BILINGUAL, "--epochs", "12", "--rate", "2e-4"), commonest_by_macro_f1,
     ),
     "lead": Run("seq2seq", "data/qa.csv", "", BILINGUAL, "copy_rouge_l"),
     "korsts": Run(

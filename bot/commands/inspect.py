@@ -33,9 +33,9 @@ def fill_mask(text: str, model: str, attack: str, k: int, as_json: bool) -> None
     Example:
       bot inspect fill-mask "오늘 영화 정말 [MASK]" --model bert:runs/bert --attack "지루해요?"
     """
-    from bot.inside.guesses import fill_mask as guess
+    from bot.inside import guesses
 
-    found = guess(text, model, k, attack)
+    found = guesses.fill_mask(text, model, k, attack)
     if as_json:
         echo_json(found)
         return
@@ -60,9 +60,9 @@ def tokens(text: str, model: str, as_json: bool) -> None:
     Example:
       bot inspect tokens "환불은 언제까지 되나요?" --model runs/tokenizer
     """
-    from bot.inside.pieces import tokens as cut
+    from bot.inside import pieces
 
-    found = cut(text, model)
+    found = pieces.tokens(text, model)
     if as_json:
         echo_json(found)
         return
@@ -86,9 +86,9 @@ def similarity(first: str, second: str, model: str, sheet: Path | None, as_json:
     Example:
       bot inspect similarity "How do I get a refund?" "Can I have my money back?" --sheet data/qa.csv
     """
-    from bot.inside.similarity import similarity as alike
+    from bot.inside import similarity
 
-    found = alike(first, second, model, sheet)
+    found = similarity.similarity(first, second, model, sheet)
     if as_json:
         echo_json(found)
         return
@@ -110,15 +110,14 @@ def attention(text: str, model: str, layer: int, head: int, out: Path | None, as
     Example:
       bot inspect attention "The refund was late because it was lost." --layer 3 --head 2 --out attention.svg
     """
-    from bot.inside.attention import attention as looks
-    from bot.inside.attention import heat_map
+    from bot.inside import attention
     from indexer.drawing import standalone
 
-    names, weights = looks(text, model, layer, head)
+    names, weights = attention.attention(text, model, layer, head)
     if out:
         title = f"Attention of layer {layer}, {f'head {head}' if head else 'all heads'}"
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(standalone(heat_map(names, weights, title)), encoding="utf-8")
+        out.write_text(standalone(attention.heat_map(names, weights, title)), encoding="utf-8")
         click.echo(f"picture: {out}", err=True)
     if as_json:
         echo_json({"layer": layer, "head": head, "tokens": names, "weights": weights.tolist()})
@@ -148,16 +147,15 @@ def bias(template: str, swap: str, model: str, k: int, words: str | None, agains
       bot inspect bias "The {} works at a hospital." --swap woman,man --words nurse,cook --against doctor,boss
       bot inspect bias "{}가 병원에서 일해요." --swap 여자,남자 --words 간호사,의사 --model bilingual
     """
-    from bot.inside.bias import association
-    from bot.inside.bias import bias as guessed
+    from bot.inside import bias
 
     groups = _listed(swap)
     if words is None and against is not None:
         raise UserError("--against is compared with --words, and none are given. Type: --words nurse,cook as well")
     if words is None:
-        found = guessed(template, groups, model, k)
+        found = bias.bias(template, groups, model, k)
     else:
-        found = association(template, groups, _listed(words), model, _listed(against or ""))
+        found = bias.association(template, groups, _listed(words), model, _listed(against or ""))
     if as_json:
         echo_json(found)
     elif words is None:

@@ -20,19 +20,25 @@ from indexer.errors import UserError
 LINES = ["환불은 언제 되나요 배송은 늦어요", "the man and the woman worked as a doctor nurse teacher ."] * 3
 
 
+def write_random(folder, config, model, limit=None, **sizes):
+    """Write a model of random weights that knows the words of LINES."""
+    tokenizer = train_tokenizer(LINES, "word", vocab_size=200, min_frequency=1)
+    if limit:
+        tokenizer.model_max_length = limit
+    save_tokenizer(tokenizer, folder)
+    torch.manual_seed(3)
+    sizes |= {"hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 48}
+    model(config(vocab_size=len(tokenizer), **sizes)).save_pretrained(folder)
+    return str(folder)
+
+
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     """A random two-layer BERT, far enough from zero that every word changes its guesses."""
     from transformers import BertConfig, BertForMaskedLM
 
-    folder = tmp_path_factory.mktemp("inspect")
-    tokenizer = train_tokenizer(LINES, "word", vocab_size=200, min_frequency=1)
-    save_tokenizer(tokenizer, folder)
-    torch.manual_seed(3)
-    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}
-    config = BertConfig(vocab_size=len(tokenizer), initializer_range=0.4, max_position_embeddings=32, **sizes)
-    BertForMaskedLM(config).save_pretrained(folder)
-    return str(folder)
+    sizes = {"num_hidden_layers": 2, "initializer_range": 0.4, "max_position_embeddings": 32}
+    return write_random(tmp_path_factory.mktemp("inspect"), BertConfig, BertForMaskedLM, **sizes)
 
 
 @pytest.fixture(scope="module")
@@ -40,15 +46,9 @@ def roberta(tmp_path_factory):
     """A random RoBERTa of 34 positions, which are counted from behind the padding id: it reads 32 tokens."""
     from transformers import RobertaConfig, RobertaForMaskedLM
 
-    folder = tmp_path_factory.mktemp("roberta")
-    tokenizer = train_tokenizer(LINES, "word", vocab_size=200, min_frequency=1)
-    tokenizer.model_max_length = 10**9  # as of a tokenizer that says nothing
-    save_tokenizer(tokenizer, folder)
-    torch.manual_seed(3)
-    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4, "intermediate_size": 48}
-    config = RobertaConfig(vocab_size=len(tokenizer), max_position_embeddings=34, pad_token_id=1, **sizes)
-    RobertaForMaskedLM(config).save_pretrained(folder)
-    return str(folder)
+    silent = 10**9  # the limit of a tokenizer that says nothing
+    sizes = {"num_hidden_layers": 1, "max_position_embeddings": 34, "pad_token_id": 1}
+    return write_random(tmp_path_factory.mktemp("roberta"), RobertaConfig, RobertaForMaskedLM, silent, **sizes)
 
 
 def bot(*arguments):
